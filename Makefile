@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Every command a person needs. `make help` prints them from the comments behind "##".
+# The host needs little: what it lacks is installed by scripts/host-packages (apt; sudo unless root). Everything else happens
+# in the build root, a Debian forky in build/root.
+
+SHELL := /bin/bash
+ROOT := build/root
+IN_ROOT := scripts/in-root
+SCENARIO ?= iphone13-recovery
+SCREEN ?= terminal
+SECONDS_EACH ?= 60
+
+.PHONY: all help run programs image release root host simphone test unit story bench lint fuzz drift clean FORCE
+
+all: programs ## build both programs (in the build root, made if need be)
+
+help: ## print this
+	@awk -F':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: image simphone ## boot the image in QEMU with a simulated iPhone: SCENARIO=name, SCREEN=terminal|gtk, FIRMWARE=bios|uefi|secureboot
+	scripts/run --phone $(SCENARIO) --screen $(SCREEN) $(if $(FIRMWARE),--firmware $(FIRMWARE))
+
+programs: root version
+	$(IN_ROOT) $(MAKE) -f src/build.mk programs
+
+image: programs ## build/idevicerescue-amd64.img (and .iso), compressed quickly
+	scripts/image
+
+release: programs ## the same, compressed for release
+	scripts/image --level 19
+
+simphone: root
+	$(IN_ROOT) $(MAKE) -f tests/simphone/simphone.mk simphone
+
+test: host ## run all tests and count them at the end (boots the image; about half an hour)
+	scripts/test
+
+unit: root version ## unit tests with sanitizers (UNIT=test_fleet for one)
+	$(IN_ROOT) $(MAKE) -f tests/tests.mk unit $(if $(UNIT),UNIT="$(UNIT)")
+
+story: image simphone ## whole runs: the image in QEMU with simulated phones (STORY=expression for some)
+	$(IN_ROOT) $(MAKE) -f tests/tests.mk $(addprefix build/asan/,idevicerescue idevicerescue-worker)
+	scripts/story $(if $(STORY),-k "$(STORY)")
+
+bench: image simphone ## compare with named rivals: boot, memory, idle CPU, size
+	tests/bench/run
+
+lint: root version ## layers, tables, formatting, warnings as errors, static analysis
+	$(IN_ROOT) scripts/lint
+
+fuzz: root version ## fuzz each parser for SECONDS_EACH=60 seconds (FUZZ=fuzz_serial for one)
+	$(IN_ROOT) $(MAKE) -f tests/tests.mk fuzz SECONDS_EACH=$(SECONDS_EACH) $(if $(FUZZ),FUZZ="$(FUZZ)")
+
+drift: root ## what the mirror has moved since the packages in rootfs/packages.lock
+	scripts/drift
+
+clean: ## remove everything that was built, the build root too
+	rm -rf build
+
+host:
+	scripts/host-packages
+
+# The build root is made anew when its list of packages or its recipe changes.
+root: host $(ROOT)/.complete
+$(ROOT)/.complete: tests/packages scripts/build-root scripts/common.sh
+	scripts/build-root $(ROOT)
+	touch $@
+
+version: FORCE
+	@scripts/version build/gen/version.h
+FORCE:

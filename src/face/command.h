@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * One table of commands and one of options (face/command.c) give the parser, `help`, and the check
+ * of the manual page.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Options common to all commands, already parsed. */
+struct command_call {
+	const char *socket; /* --socket, NULL default */
+	bool json;          /* --json */
+	bool ask;           /* show --ask */
+	bool foreground;    /* serve --foreground */
+	const char *replay; /* serve --replay FILE: sightings from a tape instead of the bus */
+	const char *record; /* serve --record FILE: tape of what was seen, identifiers masked */
+	const char *worker; /* serve --worker PATH: fork this program instead of connecting to the
+			       sockets */
+	int argc;           /* what is left: arguments of the command */
+	char **argv;
+};
+
+struct command {
+	const char *name;
+	const char *arguments; /* "PHONE", "" */
+	const char *summary;   /* message id of the line in help */
+	int min_arguments, max_arguments;
+	int (*run)(const struct command_call *call); /* returns the exit status */
+};
+
+struct command_option {
+	const char *name;     /* without the hyphens */
+	const char *argument; /* "PATH", NULL if it takes none */
+	const char *summary;  /* message id */
+	const char *command;  /* the only command that takes it, NULL: all do */
+};
+
+struct exit_status {
+	int status;
+	const char *summary; /* message id */
+};
+
+/* The tables, *ret_count rows. */
+const struct command *command_all(size_t *ret_count);
+const struct command_option *command_option_all(size_t *ret_count);
+const struct exit_status *exit_status_all(size_t *ret_count);
+
+/* NULL if there is none with this name. */
+const struct command *command_find(const char *name);
+
+/* argv[0] is the program's name. Returns the exit status (DESIGN §12). */
+int command_main(int argc, char **argv);
+
+/* The commands, each in its own file. */
+int command_list(const struct command_call *call);
+int command_watch(const struct command_call *call);
+int command_show(const struct command_call *call);
+int command_serve(const struct command_call *call);
+int command_version(const struct command_call *call);
+int command_help(const struct command_call *call);

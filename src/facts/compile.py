@@ -1,0 +1,438 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Checks the tables of this folder and writes them as constant arrays in C.
+
+usage: compile.py --check            list every problem as file:line: text; exit 1 if there is one
+       compile.py --output FILE.c    the same, then write the arrays that tables.h declares
+
+The closed vocabularies are read from the enums in facts.h and base/error.h: a table can never know
+a value that the C side does not, and the other way round. What a column may hold stands in TABLES.
+The output depends on nothing but the tables and those enums.
+"""
+import argparse
+import os
+import re
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+YEAR_OF_THE_FIRST_PHONE = 2007
+TIMING_MS_MAX = 24 * 3600 * 1000
+
+
+class Problems:
+    """What is wrong with the tables, collected so that one run shows all of it."""
+
+    def __init__(self):
+        self.lines = []
+
+    def add(self, path, line, text):
+        self.lines.append(f"{path}:{line}: {text}")
+
+
+class Row(dict):
+    """One row: column name to text; `line` is where it stands."""
+
+    def __init__(self, line, values):
+        super().__init__(values)
+        self.line = line
+
+
+# --- kinds of columns: each has check(text) -> what is wrong or None, and literal(text) -> C
+
+
+class Text:
+    """Printable ASCII; the characters themselves are checked for every cell."""
+
+    def check(self, text):
+        return None
+
+    def literal(self, text):
+        return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+class Pattern(Text):
+    def __init__(self, pattern, what):
+        self.pattern, self.what = re.compile(pattern), what
+
+    def check(self, text):
+        return None if self.pattern.fullmatch(text) else f"'{text}' is not {self.what}"
+
+
+class Message(Text):
+    """Text with {name} places."""
+
+    def check(self, text):
+        rest = re.sub(r"\{[a-z][a-z0-9_]*\}", "", text)
+        return "a brace that is no {name} place" if re.search(r"[{}]", rest) else None
+
+
+class Hex:
+    def __init__(self, digits):
+        self.digits = digits
+
+    def check(self, text):
+        if not re.fullmatch(r"0x[0-9a-f]+", text):
+            return f"'{text}' is not a number like 0x12ab"
+        return None if len(text) <= 2 + self.digits else f"'{text}' has over {self.digits} digits"
+
+    def literal(self, text):
+        return text
+
+
+class Bit(Hex):
+    def check(self, text):
+        wrong = super().check(text)
+        if wrong is None and int(text, 16).bit_count() != 1:
+            wrong = f"'{text}' is not one bit"
+        return wrong
+
+
+class Number:
+    def __init__(self, low, high):
+        self.low, self.high = low, high
+
+    def check(self, text):
+        if not re.fullmatch(r"[1-9][0-9]*", text):
+            return f"'{text}' is not a whole number"
+        return None if self.low <= int(text) <= self.high else f"'{text}' is out of range"
+
+    def literal(self, text):
+        return text
+
+
+class YesNo:
+    def check(self, text):
+        return None if text in ("yes", "no") else f"'{text}' is neither yes nor no"
+
+    def literal(self, text):
+        return {"yes": "true", "no": "false"}[text]
+
+
+class Enum:
+    """A value of a C enum, in kebab case without the enum's prefix: port-dfu is MODE_PORT_DFU."""
+
+    def __init__(self, name):
+        self.name = name
+        self.values = []  # filled by load_enums()
+
+    def check(self, text):
+        return None if text in self.values else f"'{text}' is not a value of enum {self.name}"
+
+    def literal(self, text):
+        return constant(self.name, text)
+
+
+def constant(enum, value):
+    return f"{enum}_{value}".upper().replace("-", "_")
+
+
+class Table:
+    """columns: name to kind. unique: column groups that no two rows share. complete: the column
+    that holds every value of its enum once. sort: the column by which the file is sorted."""
+
+    def __init__(self, columns, unique=(), complete=None, sort=None):
+        self.columns, self.unique = columns, unique
+        self.complete, self.sort = complete, sort
+
+
+TRIED, MODE, FAMILY, BUTTONS = Enum("tried"), Enum("mode"), Enum("family"), Enum("buttons")
+TIMING, ERROR = Enum("timing"), Enum("error")
+TEXT = Text()
+ORIGIN = {"tried": TRIED, "source": TEXT}
+KEBAB = Pattern(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", "in kebab-case")
+
+TABLES = {
+    "models": Table(
+        {
+            "product": Pattern(r"(iPhone|iPad|iPod)[1-9][0-9]*,[1-9][0-9]*", "a ProductType"),
+            "board": Pattern(r"[a-z][a-z0-9]*ap", "a board name in small letters"),
+            "cpid": Hex(4),
+            "bdid": Hex(2),
+            "name": TEXT,
+            "family": FAMILY,
+            "buttons": BUTTONS,
+            "year": Number(YEAR_OF_THE_FIRST_PHONE, 2099),
+            **ORIGIN,
+        },
+        unique=(("board",), ("cpid", "bdid")),
+    ),
+    "usb_ids": Table(
+        {"vid": Hex(4), "pid": Hex(4), "mode": MODE, "phone": YesNo(), "ask": YesNo(),
+         "name": TEXT, **ORIGIN},
+        unique=(("vid", "pid"),),
+    ),
+    "modes": Table({"id": MODE, "label": TEXT, "text": TEXT, **ORIGIN}, complete="id"),
+    "iboot_flags": Table(
+        {"mask": Bit(8), "id": KEBAB, "text": TEXT, **ORIGIN},
+        unique=(("mask",), ("id",)),
+    ),
+    "buttons": Table(
+        {"id": BUTTONS, "restart": TEXT, "recovery": TEXT, "dfu": TEXT, **ORIGIN}, complete="id"
+    ),
+    "timings": Table(
+        {"id": TIMING, "ms": Number(1, TIMING_MS_MAX), "reason": TEXT, **ORIGIN}, complete="id"
+    ),
+    "messages": Table(
+        {"id": KEBAB, "text": Message(), "source": TEXT}, unique=(("id",),), sort="id"
+    ),
+}
+
+
+# --- reading
+
+
+def load_enum(enum, header, name, prefix, skip=()):
+    """Fills enum.values from `enum NAME { PREFIX_A, … }` in the text of a header."""
+    text = re.sub(r"/\*.*?\*/", "", header, flags=re.DOTALL)
+    found = re.search(r"\benum " + name + r"\s*\{(.*?)\}", text, re.DOTALL)
+    if not found:
+        raise SystemExit(f"compile.py: there is no enum {name} in the headers")
+    names = [part.strip() for part in found.group(1).split(",") if part.strip()]
+    values = [n.removeprefix(prefix + "_").lower().replace("_", "-") for n in names]
+    enum.values = [v for v in values if v != "max" and v not in skip]
+
+
+def load_enums(facts_header, error_header):
+    for enum in (TRIED, MODE, FAMILY, BUTTONS, TIMING):
+        load_enum(enum, facts_header, enum.name, enum.name.upper())
+    load_enum(ERROR, error_header, "error_kind", "ERROR", skip=("none", "kind-max"))
+
+
+def check_characters(text):
+    if text == "":
+        return "is empty"
+    if text != text.strip(" "):
+        return "begins or ends with a space"
+    if not all(" " <= c <= "~" for c in text):
+        return "has a character that is not printable ASCII"
+    return None
+
+
+def read_row(table, path, number, line, problems):
+    """The row of one line, None if it has a wrong number of columns or a bad cell."""
+    cells = line.split("\t")
+    if len(cells) != len(table.columns):
+        problems.add(path, number, f"{len(cells)} columns instead of {len(table.columns)}")
+        return None
+    good = True
+    for (name, kind), cell in zip(table.columns.items(), cells):
+        wrong = check_characters(cell)
+        if wrong is not None:
+            problems.add(path, number, f"{name} {wrong}")
+        else:
+            wrong = kind.check(cell)
+            if wrong is not None:
+                problems.add(path, number, f"{name}: {wrong}")
+        good = good and wrong is None
+    return Row(number, zip(table.columns, cells)) if good else None
+
+
+def read_table(table, path, problems):
+    """The good rows of a file. Comments start with '#', the first other line names the columns."""
+    header = False
+    rows = []
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as wrong:
+        problems.add(path.name, 1, f"cannot be read: {wrong}")
+        return rows
+    if lines.pop() != "":
+        problems.add(path.name, len(lines) + 1, "the last line has no newline")
+    for number, line in enumerate(lines, start=1):
+        if line != line.rstrip():
+            problems.add(path.name, number, "space or tab at the end of the line")
+        elif line.startswith("#"):
+            if not line.isascii():
+                problems.add(path.name, number, "has a character that is not printable ASCII")
+        elif not header:
+            header = True
+            if line.split("\t") != list(table.columns):
+                problems.add(path.name, number, "columns must be: " + " ".join(table.columns))
+        else:
+            row = read_row(table, path.name, number, line, problems)
+            if row is not None:
+                rows.append(row)
+    return rows
+
+
+# --- checks over whole tables
+
+
+def check_unique(table, path, rows, problems):
+    for columns in table.unique + (((table.complete,),) if table.complete else ()):
+        seen = {}
+        for row in rows:
+            key = tuple(normal(table.columns[c], row[c]) for c in columns)
+            if key in seen:
+                what = " ".join(row[c] for c in columns)
+                problems.add(path, row.line, f"{what} stands in line {seen[key]} already")
+            else:
+                seen[key] = row.line
+
+
+def normal(kind, text):
+    """Two spellings of one number are the same key."""
+    return int(text, 16) if isinstance(kind, Hex) else text
+
+
+def check_complete(table, path, rows, problems):
+    if not table.complete:
+        return
+    enum = table.columns[table.complete]
+    have = {row[table.complete] for row in rows}
+    for value in enum.values:
+        if value not in have:
+            problems.add(path, 1, f"no row for {value} of enum {enum.name}")
+
+
+def check_sorted(table, path, rows, problems):
+    if not table.sort:
+        return
+    for before, row in zip(rows, rows[1:]):
+        if row[table.sort] < before[table.sort]:
+            what = f"{row[table.sort]} must stand before {before[table.sort]}"
+            problems.add(path, row.line, f"{what}: the table is sorted by {table.sort}")
+
+
+def check_errors(path, rows, problems):
+    """Each kind of error has the message that explains it, and no other error-… exists."""
+    wanted = {"error-" + kind for kind in ERROR.values}
+    for row in rows:
+        if row["id"].startswith("error-") and row["id"] not in wanted:
+            problems.add(path, row.line, f"{row['id']} is not a kind of enum error_kind")
+    for missing in sorted(wanted - {row["id"] for row in rows}):
+        problems.add(path, 1, f"no row {missing} for enum error_kind")
+
+
+def check_family(path, rows, problems):
+    for row in rows:
+        if not row["product"].lower().startswith(row["family"]):
+            problems.add(path, row.line, f"{row['product']} is not of the family {row['family']}")
+
+
+def load(folder, problems):
+    """All tables, checked; name to rows."""
+    tables = {}
+    for name, table in TABLES.items():
+        path = folder / f"{name}.tsv"
+        rows = tables[name] = read_table(table, path, problems)
+        check_unique(table, path.name, rows, problems)
+        check_complete(table, path.name, rows, problems)
+        check_sorted(table, path.name, rows, problems)
+    check_family("models.tsv", tables["models"], problems)
+    check_errors("messages.tsv", tables["messages"], problems)
+    for path in sorted(folder.glob("*.tsv")):
+        if path.stem not in TABLES:
+            problems.add(path.name, 1, "compile.py does not know this table")
+    return tables
+
+
+# --- writing
+
+
+def in_enum_order(enum, rows):
+    return sorted(rows, key=lambda row: enum.values.index(row["id"]))
+
+
+def array(name, struct, rows, fields):
+    """One array of structs whose fields are named as the columns."""
+    columns = TABLES[name].columns
+    lines = [f"const struct {struct} tables_{name}[{len(rows)}] = {{"]
+    for row in rows:
+        body = ", ".join(f".{f} = {columns[f].literal(row[f])}" for f in fields)
+        lines.append(f"\t{{ {body} }},")
+    return lines + ["};", f"const size_t tables_{name}_count = {len(rows)};", ""]
+
+
+def index(name, rows, key):
+    """Positions in `rows` in the order of key; equal keys stay in the order of the file."""
+    order = sorted(range(len(rows)), key=lambda i: key(rows[i]))
+    lines = [f"const uint16_t tables_{name}[{len(order)}] = {{"]
+    for start in range(0, len(order), 16):
+        lines.append("\t" + ", ".join(str(i) for i in order[start : start + 16]) + ",")
+    return lines + ["};", ""]
+
+
+def enum_names(name, enum):
+    """Names of an enum's values, by value."""
+    lines = [f"const char *const tables_{name}[{len(enum.values)}] = {{"]
+    lines += [f'\t[{enum.literal(value)}] = "{value}",' for value in enum.values]
+    return lines + ["};", ""]
+
+
+def enum_rows(array_name, struct, table, rows, fields):
+    """One struct a value of the enum in column id, by value: the constant, its name, the fields."""
+    enum = table.columns["id"]
+    lines = [f"const struct {struct} tables_{array_name}[{len(enum.values)}] = {{"]
+    for row in in_enum_order(enum, rows):
+        body = ", ".join(f".{f} = {table.columns[f].literal(row[f])}" for f in fields)
+        value = enum.literal(row["id"])
+        lines.append(f'\t[{value}] = {{ .{enum.name} = {value}, .id = "{row["id"]}", {body} }},')
+    return lines + ["};", ""]
+
+
+def generate(tables):
+    """The C file as text."""
+    models = tables["models"]
+    out = ["/* Made by src/facts/compile.py from the tables in src/facts: change those. */",
+           '#include "facts/tables.h"', ""]
+    for enum, last in ((MODE, "MODE_MAX"), (FAMILY, "FAMILY_MAX"), (BUTTONS, "BUTTONS_MAX"),
+                       (TIMING, "TIMING_MAX"), (TRIED, "TRIED_MAX"),
+                       (ERROR, "ERROR_KIND_MAX - 1")):
+        out.append(f'static_assert({last} == {len(enum.values)}, "facts are older than the enum");')
+    out.append("")
+    out += array("models", "model", models,
+                 ("product", "board", "cpid", "bdid", "name", "family", "buttons", "year",
+                      "tried", "source"))
+    out += index("models_by_chip", models, lambda r: (int(r["cpid"], 16), int(r["bdid"], 16)))
+    out += index("models_by_product", models, lambda r: r["product"])
+    out += index("models_by_board", models, lambda r: r["board"])
+    out += array("usb_ids", "usb_id",
+                 sorted(tables["usb_ids"], key=lambda r: (int(r["vid"], 16), int(r["pid"], 16))),
+                 ("vid", "pid", "mode", "phone", "ask", "name", "tried", "source"))
+    out += enum_rows("mode_facts", "mode_fact", TABLES["modes"], tables["modes"],
+                     ("label", "text", "tried", "source"))
+    out += enum_rows("button_facts", "button_fact", TABLES["buttons"], tables["buttons"],
+                     ("restart", "recovery", "dfu", "tried", "source"))
+    out += array("iboot_flags", "iboot_flag",
+                 sorted(tables["iboot_flags"], key=lambda r: int(r["mask"], 16)),
+                 ("mask", "id", "text", "tried", "source"))
+    out.append(f"const unsigned tables_timings_ms[{len(TIMING.values)}] = {{")
+    for row in in_enum_order(TIMING, tables["timings"]):
+        out.append(f"\t[{constant('timing', row['id'])}] = {row['ms']},")
+    out += ["};", ""]
+    out += array("messages", "message", tables["messages"], ("id", "text", "source"))
+    out += enum_names("family_names", FAMILY)
+    out += enum_names("tried_names", TRIED)
+    return "\n".join(out)
+
+
+def main(argv):
+    parser = argparse.ArgumentParser(description="checks and compiles the tables of facts")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--check", action="store_true", help="only check")
+    what.add_argument("--output", metavar="FILE", type=Path, help="write the arrays in C")
+    parser.add_argument("--folder", type=Path, default=HERE, help="where the tables are")
+    options = parser.parse_args(argv)
+
+    load_enums((HERE / "facts.h").read_text(encoding="utf-8"),
+               (HERE.parent / "base" / "error.h").read_text(encoding="utf-8"))
+    problems = Problems()
+    tables = load(options.folder, problems)
+    for line in problems.lines:
+        print(line, file=sys.stderr)
+    if problems.lines:
+        return 1
+    if options.output:
+        # whole or not at all, so that make never takes half a file for a finished one
+        part = options.output.with_name(f"{options.output.name}.{os.getpid()}")
+        part.write_text(generate(tables), encoding="utf-8")
+        part.replace(options.output)
+    else:
+        print("facts: " + ", ".join(f"{len(rows)} {name}" for name, rows in tables.items()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,501 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Owns the phones (roster) and what usbmuxd lists (mux list).
+ *
+ *   appeared ──▶ the port's last occupant leaves ──▶ roster_match() ──▶ begin() an enumeration
+ *   gone     ──▶ leave() of the phone that has this very enumeration; nobody's: stale, ignored
+ *   answer   ──▶ learn, then merge() with every phone of the same name; or move_enumeration()
+ *
+ * Invariants between calls: no two phones have the same ECID or UDID; no two phones on the bus have
+ * the same port or syspath; in_mux only on the bus; deadline_ms is 0 exactly when present. Each
+ * call first lets time pass, then acts, then reports (roster_report).
+ */
+#include "phone/fleet.h"
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "phone/match.h"
+#include "phone/mux_list.h"
+#include "phone/roster.h"
+#include <errno.h>
+#include <string.h>
+
+struct fleet {
+	fleet_event_fn fn;
+	void *user;
+	uint64_t sequence; /* counts sightings and words of usbmuxd: which was first */
+	struct roster roster;
+	struct mux_list mux;
+};
+
+int fleet_new(fleet_event_fn fn, void *user, struct fleet **ret)
+{
+	struct fleet *fleet = calloc(1, sizeof(*fleet));
+
+	if (!fleet)
+		return -ENOMEM;
+	fleet->fn = fn;
+	fleet->user = user;
+	*ret = fleet;
+	return 0;
+}
+
+struct fleet *fleet_free(struct fleet *fleet)
+{
+	if (!fleet)
+		return NULL;
+	roster_clear(&fleet->roster);
+	free(fleet);
+	return NULL;
+}
+
+/* The only assignment to presence. deadline_ms: when time alone ends it, 0 never. */
+static void enter_presence(struct member *member, enum presence presence, uint64_t deadline_ms,
+			   uint64_t now_ms)
+{
+	if (member->phone.presence != presence)
+		member->phone.since_ms = now_ms;
+	member->phone.presence = presence;
+	member->phone.deadline_ms = deadline_ms;
+	member->touched = true;
+}
+
+static void enter_mode(struct member *member, enum mode mode, uint64_t now_ms)
+{
+	if (member->phone.mode == mode)
+		return;
+	member->phone.mode = mode;
+	member->phone.since_ms = now_ms;
+	member->touched = true;
+}
+
+static void end_awaiting(struct phone *phone)
+{
+	phone->awaited_port[0] = '\0';
+	phone->awaited_until_ms = 0;
+}
+
+/* The phone is off the bus: awaited while a job's limit lasts, else gone. */
+static void leave(struct member *member, uint64_t now_ms)
+{
+	struct phone *phone = &member->phone;
+
+	phone->on_bus = false;
+	phone->in_mux = false;
+	phone->asked = false;
+	if (phone->awaited_until_ms > now_ms) {
+		enter_presence(member, PRESENCE_AWAITED, phone->awaited_until_ms, now_ms);
+		return;
+	}
+	end_awaiting(phone);
+	enter_presence(member, PRESENCE_GONE, now_ms + timing_ms(TIMING_FORGET), now_ms);
+}
+
+/* ECIDs agree or one is missing; if the UDIDs do not, the older one is believed. */
+static void learn(struct member *member, const struct identity *news)
+{
+	struct identity trimmed = *news;
+	int r;
+
+	r = identity_learn(&member->phone.identity, news);
+	if (r == -EXDEV) {
+		log_warning("phone %u at port %s shows another UDID than before: it is ignored",
+			    member->phone.id, member->phone.sighting.port);
+		trimmed.udid[0] = '\0';
+		r = identity_learn(&member->phone.identity, &trimmed);
+	}
+	if (r != 0)
+		member->touched = true;
+}
+
+/* A new enumeration of this phone. */
+static void begin(struct fleet *fleet, struct member *member, const struct sighting *sighting,
+		  enum mode mode, const struct identity *news, uint64_t now_ms)
+{
+	struct phone *phone = &member->phone;
+
+	if (phone->on_bus)
+		log_warning("phone %u appears at port %s without having left port %s", phone->id,
+			    sighting->port, phone->sighting.port);
+	phone->sighting = *sighting;
+	phone->on_bus = true;
+	phone->in_mux = false;
+	phone->asked = false;
+	phone->enumerations++;
+	member->sequence = ++fleet->sequence;
+	identity_forget_boot(&phone->identity);
+	learn(member, news);
+	enter_presence(member, PRESENCE_SETTLING, now_ms + timing_ms(TIMING_SETTLE), now_ms);
+	enter_mode(member, mode, now_ms);
+}
+
+/* What stood at this port has left: a port carries one device, the message was lost. */
+static void evict(struct fleet *fleet, const struct sighting *sighting, uint64_t now_ms)
+{
+	for (size_t i = 0; i < fleet->roster.count; i++) {
+		struct member *member = fleet->roster.members[i];
+		const struct sighting *old = &member->phone.sighting;
+
+		if (member->phone.on_bus && (strcmp(old->syspath, sighting->syspath) == 0 ||
+					     strcmp(old->port, sighting->port) == 0))
+			leave(member, now_ms);
+	}
+}
+
+/* Devices of Apple that are no handsets: known ones, and unknown ids that do not speak as iBoot. */
+static bool is_phone(const struct usb_id *id, const struct identity *news)
+{
+	return id ? id->phone : news->iboot.has != 0;
+}
+
+static const struct usb_id *find_usb_id(const struct sighting *sighting)
+{
+	return usb_id_find(sighting->vid, sighting->pid);
+}
+
+static void appear(struct fleet *fleet, const struct sighting *sighting, uint64_t now_ms)
+{
+	const struct usb_id *id = find_usb_id(sighting);
+	struct identity news;
+	struct member *member;
+
+	evict(fleet, sighting, now_ms);
+	identity_from_sighting(sighting, id, &news);
+	if (sighting->vid != USB_VENDOR_APPLE || !is_phone(id, &news))
+		return;
+	member = roster_match(&fleet->roster, &news, sighting->port, NULL);
+	if (!member)
+		member = roster_add(&fleet->roster);
+	if (!member)
+		return;
+	begin(fleet, member, sighting, id ? id->mode : MODE_UNKNOWN, &news, now_ms);
+}
+
+/* Everything that the older knew and the younger does not say otherwise. */
+static void join_identities(struct identity *older, const struct identity *younger)
+{
+	identity_forget_boot(older);
+	if (identity_learn(older, younger) == -EXDEV) {
+		/* the same ECID with two UDIDs: the present one is believed */
+		older->udid[0] = '\0';
+		(void)identity_learn(older, younger);
+	}
+}
+
+/*
+ * Two entries are one handset. The older id stays, the younger enumeration counts. A job that
+ * awaits either of them awaits the one.
+ */
+static struct member *merge(struct member *a, struct member *b, uint64_t now_ms)
+{
+	struct member *keep = a->phone.id < b->phone.id ? a : b, *drop = keep == a ? b : a;
+	bool keep_is_live = keep->phone.on_bus != drop->phone.on_bus
+				? keep->phone.on_bus
+				: keep->sequence > drop->sequence;
+	struct member *live = keep_is_live ? keep : drop, *past = keep_is_live ? drop : keep;
+	struct identity joined = past->phone.identity;
+	struct phone *phone = &live->phone;
+	unsigned id = keep->phone.id;
+
+	log_info("phone %u is phone %u", drop->phone.id, keep->phone.id);
+	join_identities(&joined, &live->phone.identity);
+	phone->identity = joined;
+	phone->enumerations += past->phone.enumerations;
+	if (past->phone.awaited_until_ms > now_ms && phone->awaited_until_ms == 0 &&
+	    phone->presence != PRESENCE_PRESENT) {
+		phone->awaited_until_ms = past->phone.awaited_until_ms;
+		text_copy(phone->awaited_port, sizeof(phone->awaited_port),
+			  past->phone.awaited_port);
+	}
+	if (!keep_is_live) {
+		struct phone gone = keep->phone;
+
+		keep->phone = drop->phone;
+		keep->phone.id = id;
+		keep->sequence = drop->sequence;
+		gone.id = drop->phone.id;
+		drop->phone = gone;
+	}
+	drop->dead = true;
+	drop->phone.on_bus = drop->phone.in_mux = false;
+	enter_presence(drop, PRESENCE_GONE, 0, now_ms);
+	keep->touched = true;
+	return keep;
+}
+
+/* Merges the phone with every other that has one of its names. Returns what it became. */
+static struct member *merge_all(struct fleet *fleet, struct member *member, uint64_t now_ms)
+{
+	for (;;) {
+		struct member *other =
+		    roster_match(&fleet->roster, &member->phone.identity, NULL, member);
+
+		if (!other)
+			return member;
+		member = merge(member, other, now_ms);
+	}
+}
+
+/* The enumeration is another phone's than was thought (its port had decided). */
+static struct member *move_enumeration(struct fleet *fleet, struct member *member, enum mode mode,
+				       const struct identity *news, uint64_t now_ms)
+{
+	struct sighting sighting = member->phone.sighting;
+	struct member *other;
+
+	log_warning("what is at port %s is not phone %u", sighting.port, member->phone.id);
+	leave(member, now_ms);
+	other = roster_match(&fleet->roster, news, sighting.port, member);
+	if (!other)
+		other = roster_add(&fleet->roster);
+	if (other)
+		begin(fleet, other, &sighting, mode, news, now_ms);
+	return other;
+}
+
+static void look_again(struct fleet *fleet, const struct sighting *sighting, uint64_t now_ms)
+{
+	struct member *member = roster_on_bus(&fleet->roster, sighting->syspath);
+	struct identity news;
+
+	if (!member || sighting_location(&member->phone.sighting) != sighting_location(sighting) ||
+	    member->phone.sighting.vid != sighting->vid ||
+	    member->phone.sighting.pid != sighting->pid) {
+		appear(fleet, sighting, now_ms);
+		return;
+	}
+	identity_from_sighting(sighting, find_usb_id(sighting), &news);
+	if (identity_compare(&member->phone.identity, &news) == TIE_DIFFERENT) {
+		appear(fleet, sighting, now_ms);
+		return;
+	}
+	member->phone.sighting = *sighting;
+	member->touched = true;
+	learn(member, &news);
+	(void)merge_all(fleet, member, now_ms);
+}
+
+/* Ends what time alone ends. */
+static void pass(struct fleet *fleet, uint64_t now_ms)
+{
+	for (size_t i = fleet->roster.count; i-- > 0;) {
+		struct member *member = fleet->roster.members[i];
+		struct phone *phone = &member->phone;
+
+		if (phone->deadline_ms == 0 || phone->deadline_ms > now_ms)
+			continue;
+		switch (phone->presence) {
+		case PRESENCE_PRESENT:
+		case PRESENCE_MAX:
+			break;
+		case PRESENCE_SETTLING:
+			end_awaiting(phone);
+			enter_presence(member, PRESENCE_PRESENT, 0, now_ms);
+			break;
+		case PRESENCE_AWAITED:
+			end_awaiting(phone);
+			if (phone->on_bus)
+				enter_presence(member, PRESENCE_PRESENT, 0, now_ms);
+			else
+				leave(member, now_ms);
+			break;
+		case PRESENCE_GONE:
+			roster_drop(&fleet->roster, member);
+			break;
+		}
+	}
+}
+
+/* A phone whose serial string the kernel could not read gets its UDID from usbmuxd, which could. */
+static void learn_from_mux(struct fleet *fleet, struct member *member, uint64_t now_ms)
+{
+	unsigned location = sighting_location(&member->phone.sighting);
+	const struct mux_entry *entry = mux_list_at(&fleet->mux, location);
+	struct identity news = { 0 };
+
+	if (!entry || member->phone.identity.udid[0] != '\0')
+		return;
+	text_copy(news.udid, sizeof(news.udid), entry->udid);
+	(void)udid_ecid(news.udid, &news.ecid);
+	if (identity_compare(&member->phone.identity, &news) == TIE_DIFFERENT)
+		return;
+	learn(member, &news);
+	(void)merge_all(fleet, member, now_ms);
+}
+
+static bool speaks_mux(const struct phone *phone)
+{
+	return phone->on_bus && (phone->mode == MODE_NORMAL || phone->mode == MODE_RESTORE);
+}
+
+/* End of every call that changed something: the mux list is laid over the phones, then the report.
+ */
+static void settle_call(struct fleet *fleet, uint64_t now_ms)
+{
+	for (size_t i = 0; i < fleet->roster.count; i++)
+		if (!fleet->roster.members[i]->dead && speaks_mux(&fleet->roster.members[i]->phone))
+			learn_from_mux(fleet, fleet->roster.members[i], now_ms);
+	for (size_t i = 0; i < fleet->roster.count; i++) {
+		struct member *member = fleet->roster.members[i];
+		bool listed = speaks_mux(&member->phone) &&
+			      mux_list_has(&fleet->mux, &member->phone, member->sequence);
+
+		if (listed == member->phone.in_mux)
+			continue;
+		member->phone.in_mux = listed;
+		member->touched = true;
+	}
+	roster_report(&fleet->roster, fleet->fn, fleet->user);
+}
+
+void fleet_sighting(struct fleet *fleet, enum sighting_change change,
+		    const struct sighting *sighting, uint64_t now_ms)
+{
+	struct member *member;
+
+	pass(fleet, now_ms);
+	switch (change) {
+	case SIGHTING_APPEARED:
+		appear(fleet, sighting, now_ms);
+		break;
+	case SIGHTING_CHANGED:
+		look_again(fleet, sighting, now_ms);
+		break;
+	case SIGHTING_GONE:
+		member = roster_on_bus(&fleet->roster, sighting->syspath);
+		if (member)
+			leave(member, now_ms);
+		break;
+	case SIGHTING_CHANGE_MAX:
+		break;
+	}
+	settle_call(fleet, now_ms);
+}
+
+void fleet_mux(struct fleet *fleet, const char *udid, unsigned location, bool listed,
+	       uint64_t now_ms)
+{
+	char canonical[UDID_BYTES];
+
+	pass(fleet, now_ms);
+	if (udid_from_serial(udid, canonical) < 0)
+		log_debug("usbmuxd names something that is no UDID: it is ignored");
+	else if (listed)
+		mux_list_add(&fleet->mux, canonical, location, ++fleet->sequence);
+	else
+		mux_list_remove(&fleet->mux, canonical, location);
+	settle_call(fleet, now_ms);
+}
+
+void fleet_mux_reset(struct fleet *fleet, uint64_t now_ms)
+{
+	pass(fleet, now_ms);
+	fleet->mux.count = 0;
+	settle_call(fleet, now_ms);
+}
+
+/* Normal and restore mode share their USB id: only lockdown tells them apart. */
+static bool mode_is_possible(enum mode seen, enum mode answer)
+{
+	if (answer == MODE_UNKNOWN || seen == MODE_UNKNOWN || answer == seen)
+		return true;
+	return (seen == MODE_NORMAL || seen == MODE_RESTORE) &&
+	       (answer == MODE_NORMAL || answer == MODE_RESTORE);
+}
+
+static void take_answer(struct fleet *fleet, struct member *member, enum mode mode,
+			struct identity *news, uint64_t now_ms)
+{
+	struct phone *phone = &member->phone;
+
+	if (phone->mode == MODE_PORT_DFU) {
+		/* what answers is the port controller: its name is not the phone's */
+		news->ecid = 0;
+		news->udid[0] = '\0';
+	}
+	mode = mode == MODE_UNKNOWN ? phone->mode : mode;
+	if (identity_compare(&phone->identity, news) == TIE_DIFFERENT) {
+		member = move_enumeration(fleet, member, mode, news, now_ms);
+		if (!member)
+			return;
+		member->phone.asked = true;
+	}
+	learn(member, news);
+	enter_mode(member, mode, now_ms);
+	(void)merge_all(fleet, member, now_ms);
+}
+
+void fleet_identity(struct fleet *fleet, unsigned id, const char *syspath, enum mode mode,
+		    const struct identity *identity, uint64_t now_ms)
+{
+	struct identity news = *identity;
+	struct member *member;
+
+	pass(fleet, now_ms);
+	member = roster_get(&fleet->roster, id);
+	if (member && member->phone.on_bus && member->phone.asked &&
+	    strcmp(member->phone.sighting.syspath, syspath) == 0 &&
+	    mode_is_possible(member->phone.mode, mode))
+		take_answer(fleet, member, mode, &news, now_ms);
+	else
+		log_info("an answer about phone %u came too late: it is ignored", id);
+	settle_call(fleet, now_ms);
+}
+
+void fleet_mark_asked(struct fleet *fleet, unsigned id)
+{
+	struct member *member = roster_get(&fleet->roster, id);
+
+	if (member && member->phone.on_bus)
+		member->phone.asked = true;
+}
+
+int fleet_expect(struct fleet *fleet, unsigned id, unsigned limit_ms, uint64_t now_ms)
+{
+	struct member *member;
+
+	pass(fleet, now_ms);
+	member = roster_get(&fleet->roster, id);
+	if (member) {
+		struct phone *phone = &member->phone;
+
+		text_copy(phone->awaited_port, sizeof(phone->awaited_port), phone->sighting.port);
+		phone->awaited_until_ms = now_ms + (limit_ms > 0 ? limit_ms : 1);
+		enter_presence(member, PRESENCE_AWAITED, phone->awaited_until_ms, now_ms);
+	}
+	settle_call(fleet, now_ms);
+	return member ? 0 : -ENODEV;
+}
+
+void fleet_tick(struct fleet *fleet, uint64_t now_ms)
+{
+	pass(fleet, now_ms);
+	settle_call(fleet, now_ms);
+}
+
+uint64_t fleet_deadline(const struct fleet *fleet)
+{
+	return roster_deadline(&fleet->roster);
+}
+
+const struct phone *fleet_get(const struct fleet *fleet, unsigned id)
+{
+	struct member *member = roster_get(&fleet->roster, id);
+
+	return member ? &member->phone : NULL;
+}
+
+const struct phone *fleet_at(const struct fleet *fleet, size_t index)
+{
+	const struct phone *phones[FLEET_PHONES_MAX];
+	size_t count = roster_sorted(&fleet->roster, phones);
+
+	return index < count ? phones[index] : NULL;
+}
+
+size_t fleet_count(const struct fleet *fleet)
+{
+	const struct phone *phones[FLEET_PHONES_MAX];
+
+	return roster_sorted(&fleet->roster, phones);
+}

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "phone/identity.h"
+#include "base/cleanup.h"
+#include "base/text.h"
+#include <errno.h>
+#include <string.h>
+
+/* The model that the facts give, best evidence first. */
+static const struct model *find_model(const struct iboot_serial *iboot, const char *board,
+				      const char *product)
+{
+	unsigned both = IBOOT_HAS_CPID | IBOOT_HAS_BDID;
+	const struct model *model = NULL;
+
+	if ((iboot->has & both) == both)
+		model = model_by_chip(iboot->cpid, iboot->bdid);
+	if (!model && board && board[0] != '\0')
+		model = model_by_board(board);
+	if (!model && product && product[0] != '\0')
+		model = model_by_product(product);
+	return model;
+}
+
+static void take_udid(struct identity *identity, const char *udid)
+{
+	text_copy(identity->udid, sizeof(identity->udid), udid);
+	if (identity->ecid == 0)
+		(void)udid_ecid(udid, &identity->ecid);
+}
+
+static void take_iboot(struct identity *identity, const struct iboot_serial *iboot)
+{
+	identity->iboot = *iboot;
+	identity->ecid = iboot->ecid;
+	text_copy(identity->serial_number, sizeof(identity->serial_number), iboot->srnm);
+}
+
+void identity_from_sighting(const struct sighting *sighting, const struct usb_id *id,
+			    struct identity *ret)
+{
+	struct identity out = { 0 };
+	struct iboot_serial iboot;
+	char udid[UDID_BYTES];
+	size_t n = strlen(sighting->serial);
+
+	switch (id ? id->mode : MODE_UNKNOWN) {
+	case MODE_NORMAL:
+	case MODE_RESTORE:
+		if (udid_from_serial(sighting->serial, udid) == 0)
+			take_udid(&out, udid);
+		break;
+	case MODE_PORT_DFU:
+		/* its ECID is the port controller's, only the ids are the phone's */
+		if (port_dfu_serial_parse(sighting->serial, n, &iboot) == 0)
+			out.iboot = iboot;
+		break;
+	case MODE_RECOVERY:
+	case MODE_DFU:
+	case MODE_WTF:
+	case MODE_DEBUG_USB:
+	case MODE_UNKNOWN:
+	case MODE_MAX:
+		if (iboot_serial_parse(sighting->serial, n, &iboot) == 0)
+			take_iboot(&out, &iboot);
+		break;
+	}
+	out.model = find_model(&out.iboot, NULL, NULL);
+	if (out.model)
+		text_copy(out.product, sizeof(out.product), out.model->product);
+	*ret = out;
+}
+
+/* A worker's object before it is judged: sd-json writes fields one by one, we only into this. */
+struct worker_identity {
+	const char *ecid, *udid, *product, *board, *name, *version, *build, *serial_number;
+	uint32_t cpid, bdid, cprv, cpfm, scep, ibfl;
+	const char *srtg, *srnm, *imei, *pwnd, *ap_nonce, *sep_nonce;
+};
+
+static int dispatch_identity(sd_json_variant *object, struct worker_identity *ret)
+{
+#define STRING(name)                                                                               \
+	{ #name, SD_JSON_VARIANT_STRING, sd_json_dispatch_const_string,                            \
+	  offsetof(struct worker_identity, name), SD_JSON_REFUSE_NULL }
+#define UNSIGNED(name)                                                                             \
+	{                                                                                          \
+		#name, SD_JSON_VARIANT_UNSIGNED, sd_json_dispatch_uint32,                          \
+		    offsetof(struct worker_identity, name), SD_JSON_REFUSE_NULL                    \
+	}
+	static const sd_json_dispatch_field fields[] = {
+		STRING(ecid),     STRING(udid),          STRING(product),
+		STRING(board),    STRING(name),          STRING(version),
+		STRING(build),    STRING(serial_number), UNSIGNED(cpid),
+		UNSIGNED(bdid),   UNSIGNED(cprv),        UNSIGNED(cpfm),
+		UNSIGNED(scep),   UNSIGNED(ibfl),        STRING(srtg),
+		STRING(srnm),     STRING(imei),          STRING(pwnd),
+		STRING(ap_nonce), STRING(sep_nonce),     {},
+	};
+#undef UNSIGNED
+#undef STRING
+
+	return sd_json_dispatch(object, fields, SD_JSON_ALLOW_EXTENSIONS, ret) < 0 ? -EBADMSG : 0;
+}
+
+/* "0x" and 16 hexadecimal digits. */
+static bool take_ecid(const char *text, uint64_t *ret)
+{
+	return !text || (strlen(text) == 18 && strncmp(text, "0x", 2) == 0 &&
+			 text_parse_hex(text + 2, 16, ret) == 0);
+}
+
+static bool take_nonce(const char *text, char *ret)
+{
+	size_t n = text ? strlen(text) : 0;
+
+	if (n % 2 != 0 || n > NONCE_BYTES_MAX * 2 || strspn(text ?: "", "0123456789abcdef") != n)
+		return false;
+	memcpy(ret, text ?: "", n + 1);
+	return true;
+}
+
+static void take_iboot_fields(sd_json_variant *object, const struct worker_identity *in,
+			      struct iboot_serial *iboot)
+{
+	const struct {
+		const char *name, *key;
+		uint32_t value;
+	} numbers[] = {
+		{ "cpid", "CPID", in->cpid }, { "bdid", "BDID", in->bdid },
+		{ "cprv", "CPRV", in->cprv }, { "cpfm", "CPFM", in->cpfm },
+		{ "scep", "SCEP", in->scep }, { "ibfl", "IBFL", in->ibfl },
+	};
+	const struct {
+		const char *key, *text;
+	} texts[] = { { "SRTG", in->srtg },
+		      { "SRNM", in->srnm },
+		      { "IMEI", in->imei },
+		      { "PWND", in->pwnd } };
+
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+		if (sd_json_variant_by_key(object, numbers[i].name))
+			(void)iboot_serial_set_number(iboot, numbers[i].key, numbers[i].value);
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		if (texts[i].text)
+			(void)iboot_serial_set_text(iboot, texts[i].key, texts[i].text);
+}
+
+int identity_from_json(sd_json_variant *object, struct identity *ret)
+{
+	struct worker_identity in = { 0 };
+	struct identity out = { 0 };
+	uint64_t inner_ecid;
+	char udid[UDID_BYTES] = "";
+
+	if (!sd_json_variant_is_object(object) || dispatch_identity(object, &in) < 0)
+		return -EBADMSG;
+	if (!take_ecid(in.ecid, &out.ecid) || !take_nonce(in.ap_nonce, out.ap_nonce) ||
+	    !take_nonce(in.sep_nonce, out.sep_nonce))
+		return -EBADMSG;
+	if (in.udid) {
+		if (udid_from_serial(in.udid, udid) < 0)
+			return -EBADMSG;
+		if (out.ecid != 0 && udid_ecid(udid, &inner_ecid) == 0 && inner_ecid != out.ecid)
+			return -EBADMSG;
+		take_udid(&out, udid);
+	}
+	take_iboot_fields(object, &in, &out.iboot);
+	text_copy(out.product, sizeof(out.product), in.product);
+	text_copy(out.name, sizeof(out.name), in.name);
+	text_copy(out.version, sizeof(out.version), in.version);
+	text_copy(out.build, sizeof(out.build), in.build);
+	text_copy(out.serial_number, sizeof(out.serial_number), in.serial_number);
+	if (out.serial_number[0] == '\0')
+		text_copy(out.serial_number, sizeof(out.serial_number), out.iboot.srnm);
+	out.model = find_model(&out.iboot, in.board, out.product);
+	if (out.model && out.product[0] == '\0')
+		text_copy(out.product, sizeof(out.product), out.model->product);
+	*ret = out;
+	return 0;
+}
+
+enum identity_tie identity_compare(const struct identity *a, const struct identity *b)
+{
+	if (a->ecid != 0 && b->ecid != 0)
+		return a->ecid == b->ecid ? TIE_ECID : TIE_DIFFERENT;
+	if (a->udid[0] != '\0' && b->udid[0] != '\0')
+		return strcmp(a->udid, b->udid) == 0 ? TIE_UDID : TIE_DIFFERENT;
+	return TIE_UNCERTAIN;
+}
+
+static bool udids_differ(const struct identity *a, const struct identity *b)
+{
+	return a->udid[0] != '\0' && b->udid[0] != '\0' && strcmp(a->udid, b->udid) != 0;
+}
+
+static bool learn_text(char *known, size_t bytes, const char *news)
+{
+	if (news[0] == '\0' || strcmp(known, news) == 0)
+		return false;
+	text_copy(known, bytes, news);
+	return true;
+}
+
+/*
+ * Two boards can share a product (iPhone8,1): its name alone leads to the first of them, and must
+ * not displace the one that the chip told.
+ */
+static bool learn_model(struct identity *known, const struct identity *news)
+{
+	unsigned both = IBOOT_HAS_CPID | IBOOT_HAS_BDID;
+
+	if (!news->model || news->model == known->model)
+		return false;
+	if (known->model && (known->iboot.has & both) == both && (news->iboot.has & both) != both &&
+	    strcmp(known->model->product, news->model->product) == 0)
+		return false;
+	known->model = news->model;
+	return true;
+}
+
+int identity_learn(struct identity *known, const struct identity *news)
+{
+	bool changed = false;
+
+	if (identity_compare(known, news) == TIE_DIFFERENT || udids_differ(known, news))
+		return -EXDEV;
+	if (known->ecid == 0 && news->ecid != 0) {
+		known->ecid = news->ecid;
+		changed = true;
+	}
+#define LEARN(member) changed |= learn_text(known->member, sizeof(known->member), news->member)
+	LEARN(udid);
+	LEARN(product);
+	LEARN(name);
+	LEARN(version);
+	LEARN(build);
+	LEARN(serial_number);
+	LEARN(ap_nonce);
+	LEARN(sep_nonce);
+#undef LEARN
+	changed |= learn_model(known, news);
+	changed |= iboot_serial_learn(&known->iboot, &news->iboot);
+	return changed;
+}
+
+void identity_forget_boot(struct identity *identity)
+{
+	identity->ap_nonce[0] = '\0';
+	identity->sep_nonce[0] = '\0';
+	identity->iboot.pwnd[0] = '\0';
+}
+
+const char *identity_label(const struct identity *identity)
+{
+	if (identity->name[0] != '\0')
+		return identity->name;
+	if (identity->model)
+		return identity->model->name;
+	return identity->product[0] != '\0' ? identity->product : NULL;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * A phone is one handset, whatever it re-enumerates as. Presence is its only state machine; mode
+ * and trust are facts.
+ *
+ *            sighting                 quiet for TIMING_SETTLE            fleet_expect()
+ *   (new) ──────────────▶ settling ──────────────────────────▶ present ──────────────▶ awaited
+ *                            ▲  ▲        left the bus             │                       │
+ *                            │  └──────── gone ◀──────────────────┴── limit passed ───────┤
+ *                            └──────────────────── sighting of the same phone ────────────┘
+ *
+ * awaited: a job expects it back; leaving the bus is no loss until the limit passes. gone:
+ * remembered for TIMING_FORGET, so that the same phone gets its name back.
+ */
+#include "phone/identity.h"
+
+enum presence {
+	PRESENCE_SETTLING,
+	PRESENCE_PRESENT,
+	PRESENCE_AWAITED,
+	PRESENCE_GONE,
+	PRESENCE_MAX
+};
+
+enum trust {
+	TRUST_UNKNOWN,
+	TRUST_LOCKED,
+	TRUST_ASKING,
+	TRUST_DENIED,
+	TRUST_STALE,
+	TRUST_TRUSTED,
+	TRUST_REFUSED_BY_POLICY,
+	TRUST_MAX,
+};
+
+struct phone {
+	unsigned id; /* 1, 2, … within one run of the service; never reused */
+	enum presence presence;
+	enum mode mode;
+	enum trust trust;
+	struct identity identity;
+	struct sighting sighting; /* the latest enumeration; the port stays when it left */
+	bool on_bus;              /* the sighting lasts */
+	bool in_mux;              /* usbmuxd lists it now */
+	bool asked; /* a worker was asked about this enumeration (or its answer is here) */
+	unsigned enumerations; /* sightings so far */
+	uint64_t since_ms;     /* when presence or mode last changed, clock_now_ms() */
+	uint64_t deadline_ms;  /* end of settling or awaiting, or when it is forgotten; 0 none */
+	char awaited_port[SIGHTING_PORT_BYTES]; /* port at which a job expects it, "" none */
+	uint64_t awaited_until_ms; /* limit of that; a phone that came back but left again before it
+				      settled is awaited on; 0 none */
+};
+
+const char *presence_name(enum presence presence);
+const char *trust_name(enum trust trust);
+
+/*
+ * Strongest name of this phone that the PHONE argument understands: "ecid:0x…", "udid:…" or
+ * "port:1-2". ret must hold PHONE_KEY_BYTES.
+ */
+enum { PHONE_KEY_BYTES = 80 };
+void phone_key(const struct phone *phone, char *ret);
+
+/*
+ * The object `phone` of the JSON interfaces. Absent fields are left out. Caller unrefs.
+ *
+ *   always            key (as phone_key()), presence, mode, mode_label (for people), trust, port,
+ *                     in_mux (boolean), enumerations (integer), since_ms (integer, ms since the
+ *                     epoch: when presence or mode last changed)
+ *   if known          ecid ("0x" and 16 digits), udid, name (the owner's), label (best name for
+ *                     people), product ("iPhone14,5"), version, build, serial_number
+ *   known model       board, model (its name), family, buttons, year (integer)
+ *   seen in recovery  cpid ("0x8110"), bdid, cprv, cpfm, scep, ibfl ("0x3d"), iboot_flags (ids of
+ *   or DFU            the facts, goes with ibfl), srtg, srnm, imei, pwnd
+ *   in this boot      ap_nonce, sep_nonce (lower-case hex)
+ *   on the bus        bus, address, usb_id ("05ac:1281"), hub_depth, configuration (integers),
+ *                     speed_mbps (integer, if the kernel knows it)
+ */
+int phone_to_json(const struct phone *phone, sd_json_variant **ret);

@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The asker owns a list of questions, in the order in which they came, and a list of problems
+ * (questions that were not answered).
+ *
+ *            slot free                result, error, limit
+ *   waiting ───────────▶ running ──────────────────────────▶ answered (freed)
+ *      └──────────────────┴── the phone left or re-enumerated ──▲
+ *
+ * Invariants: at most one question a phone, at most ASK_AT_ONCE_MAX running (link != NULL). A
+ * question is about one enumeration: the same port can show the same sysfs path with another mode a
+ * second later, so the count of enumerations is part of its key.
+ */
+#include "service/ask.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "service/fields.h"
+#include "service/worker_link.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+struct waiter {
+	struct waiter *next;
+	asker_answer_fn fn;
+	void *user;
+};
+
+struct question {
+	struct question *next;
+	struct asker *asker;
+	unsigned phone_id;
+	unsigned enumeration; /* phone->enumerations when it was asked */
+	char syspath[SIGHTING_PATH_BYTES];
+	struct worker_link *link; /* NULL while it waits for a slot */
+	struct waiter *waiters;
+};
+
+struct problem {
+	struct problem *next;
+	unsigned phone_id;
+	unsigned enumeration;
+	struct error err;
+};
+
+struct asker {
+	struct fleet *fleet;
+	struct worker_pool *pool;
+	asker_touched_fn touched_fn;
+	void *touched_user;
+	struct question *questions;
+	struct problem *problems;
+};
+
+/* --- policy ---------------------------------------------------------------------------------- */
+
+static bool mode_is_booted(enum mode mode)
+{
+	return mode == MODE_NORMAL || mode == MODE_RESTORE;
+}
+
+int ask_is_possible(const struct phone *phone, struct error *err)
+{
+	if (!phone->on_bus)
+		return error_set(err, ERROR_UNPLUGGED, "service", 0, "it is not on the USB bus");
+	if (phone->presence == PRESENCE_AWAITED)
+		return error_set(err, ERROR_BUSY, "service", 0, "a job is working on it");
+	if (phone->mode == MODE_UNKNOWN)
+		return error_set(err, ERROR_UNSUPPORTED, "service", 0, "its mode is not known");
+	if (mode_is_booted(phone->mode) && (!phone->in_mux || phone->identity.udid[0] == '\0'))
+		return error_set(err, ERROR_SILENT, "usbmuxd", 0, "usbmuxd does not list it (yet)");
+	return 0;
+}
+
+bool ask_is_due(const struct phone *phone)
+{
+	const struct usb_id *id = usb_id_find(phone->sighting.vid, phone->sighting.pid);
+
+	if (phone->asked || ask_is_possible(phone, NULL) < 0)
+		return false;
+	/* A booted phone tells its model and name only to who asks; the others write into their USB
+	 * strings who they are, unless the facts or the missing ECID say that they do not. */
+	return mode_is_booted(phone->mode) || (id && id->ask) || phone->identity.ecid == 0;
+}
+
+/* --- lists ----------------------------------------------------------------------------------- */
+
+static struct question *question_find(const struct asker *asker, unsigned phone_id)
+{
+	struct question *question = asker->questions;
+
+	while (question && question->phone_id != phone_id)
+		question = question->next;
+	return question;
+}
+
+/* Takes it out of the list and cancels its worker. Waiters stay with it. */
+static void question_unlink(struct question *question)
+{
+	struct question **at = &question->asker->questions;
+
+	while (*at && *at != question)
+		at = &(*at)->next;
+	if (*at)
+		*at = question->next;
+	question->link = worker_link_free(question->link);
+}
+
+static void question_free(struct question *question)
+{
+	while (question->waiters) {
+		struct waiter *waiter = question->waiters;
+
+		question->waiters = waiter->next;
+		free(waiter);
+	}
+	free(question);
+}
+
+static int question_add(struct asker *asker, const struct phone *phone, struct question **ret)
+{
+	struct question *question = calloc(1, sizeof(*question)), **at = &asker->questions;
+
+	if (!question)
+		return -ENOMEM;
+	*question = (struct question){
+		.asker = asker,
+		.phone_id = phone->id,
+		.enumeration = phone->enumerations,
+	};
+	snprintf(question->syspath, sizeof(question->syspath), "%s", phone->sighting.syspath);
+	while (*at)
+		at = &(*at)->next;
+	*at = question;
+	*ret = question;
+	return 0;
+}
+
+static void problem_clear(struct asker *asker, unsigned phone_id)
+{
+	struct problem **at = &asker->problems;
+
+	while (*at) {
+		struct problem *problem = *at;
+
+		if (problem->phone_id != phone_id) {
+			at = &problem->next;
+			continue;
+		}
+		*at = problem->next;
+		free(problem);
+	}
+}
+
+static void problem_set(struct asker *asker, const struct question *question,
+			const struct error *err)
+{
+	struct problem *problem = malloc(sizeof(*problem));
+
+	problem_clear(asker, question->phone_id);
+	if (!problem)
+		return; /* it was logged; what is lost is a line of `show` */
+	*problem = (struct problem){
+		.next = asker->problems,
+		.phone_id = question->phone_id,
+		.enumeration = question->enumeration,
+		.err = *err,
+	};
+	asker->problems = problem;
+}
+
+const struct error *asker_problem(const struct asker *asker, const struct phone *phone)
+{
+	for (const struct problem *p = asker->problems; p; p = p->next)
+		if (p->phone_id == phone->id && p->enumeration == phone->enumerations)
+			return &p->err;
+	return NULL;
+}
+
+/* --- answers --------------------------------------------------------------------------------- */
+
+/* By its place on the bus, because an answer may have merged it into a phone with another id. */
+static const struct phone *phone_by_syspath(const struct fleet *fleet, const char *syspath)
+{
+	for (size_t i = 0; i < fleet_count(fleet); i++) {
+		const struct phone *phone = fleet_at(fleet, i);
+
+		if (phone && phone->on_bus && strcmp(phone->sighting.syspath, syspath) == 0)
+			return phone;
+	}
+	return NULL;
+}
+
+/* The question is over and freed. */
+static void question_end(struct question *question, const struct error *err)
+{
+	struct asker *asker = question->asker;
+
+	question_unlink(question);
+	if (err) {
+		log_warning("the phone at %s was asked without success: %s: %s", question->syspath,
+			    err->origin, err->text);
+		problem_set(asker, question, err);
+	} else {
+		problem_clear(asker, question->phone_id);
+	}
+	while (question->waiters) {
+		struct waiter *waiter = question->waiters;
+
+		question->waiters = waiter->next;
+		waiter->fn(phone_by_syspath(asker->fleet, question->syspath), err, waiter->user);
+		free(waiter);
+	}
+	question_free(question);
+	asker->touched_fn(asker->touched_user);
+}
+
+static void on_probe_end(sd_json_variant *result, const struct error *err, void *user)
+{
+	struct question *question = user;
+	struct identity identity = { 0 };
+	struct error bad;
+
+	if (!err && identity_from_json(field_object(result, "identity"), &identity) < 0) {
+		(void)error_set(&bad, ERROR_PROTOCOL, "service", 0,
+				"worker probe answered with an identity that is not allowed");
+		err = &bad;
+	}
+	if (!err)
+		fleet_identity(question->asker->fleet, question->phone_id, question->syspath,
+			       mode_from_name(field_string(result, "mode")), &identity,
+			       clock_now_ms());
+	question_end(question, err);
+}
+
+static int probe_fields(const struct phone *phone, sd_json_variant **ret)
+{
+	char ecid[2 + 16 + 1];
+
+	snprintf(ecid, sizeof(ecid), "0x%016" PRIx64, phone->identity.ecid);
+	if (mode_is_booted(phone->mode))
+		return sd_json_buildo(ret,
+				      SD_JSON_BUILD_PAIR_STRING("mode", mode_name(phone->mode)),
+				      SD_JSON_BUILD_PAIR_STRING("udid", phone->identity.udid));
+	return sd_json_buildo(ret, SD_JSON_BUILD_PAIR_STRING("mode", mode_name(phone->mode)),
+			      SD_JSON_BUILD_PAIR_UNSIGNED("bus", phone->sighting.bus),
+			      SD_JSON_BUILD_PAIR_UNSIGNED("address", phone->sighting.address),
+			      SD_JSON_BUILD_PAIR_CONDITION(phone->identity.ecid != 0, "ecid",
+							   SD_JSON_BUILD_STRING(ecid)));
+}
+
+static int question_start(struct question *question, const struct phone *phone, struct error *err)
+{
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *fields = NULL;
+	struct worker_request request = {
+		.kind = "probe",
+		.silence_ms = timing_ms(TIMING_PROBE_SILENCE),
+		.total_ms = timing_ms(TIMING_PROBE_TOTAL),
+		.end_fn = on_probe_end,
+		.user = question,
+	};
+	int r;
+
+	r = probe_fields(phone, &fields);
+	if (r < 0)
+		return error_set_errno(err, ERROR_BUG, "service", -r, "request of a probe");
+	request.fields = fields;
+	return worker_link_new(question->asker->pool, &request, &question->link, err);
+}
+
+/* --- the asker ------------------------------------------------------------------------------- */
+
+/* NULL if the enumeration that the question is about has ended. */
+static const struct phone *question_phone(const struct question *question)
+{
+	const struct phone *phone = fleet_get(question->asker->fleet, question->phone_id);
+
+	if (!phone || !phone->on_bus || phone->enumerations != question->enumeration ||
+	    strcmp(phone->sighting.syspath, question->syspath) != 0)
+		return NULL;
+	return phone;
+}
+
+static void review_left(struct asker *asker)
+{
+	struct question *question = asker->questions, *next;
+	struct problem *problem = asker->problems, *next_problem;
+	struct error err;
+
+	(void)error_set(&err, ERROR_UNPLUGGED, "service", 0, "it left the USB bus meanwhile");
+	for (; question; question = next) {
+		next = question->next;
+		if (!question_phone(question))
+			question_end(question, &err);
+	}
+	for (; problem; problem = next_problem) {
+		const struct phone *phone = fleet_get(asker->fleet, problem->phone_id);
+
+		next_problem = problem->next;
+		if (!phone || phone->enumerations != problem->enumeration)
+			problem_clear(asker, problem->phone_id);
+	}
+}
+
+static void review_due(struct asker *asker)
+{
+	for (size_t i = 0; i < fleet_count(asker->fleet); i++) {
+		const struct phone *phone = fleet_at(asker->fleet, i);
+		struct question *question;
+
+		if (!phone || !ask_is_due(phone) || question_find(asker, phone->id))
+			continue;
+		if (question_add(asker, phone, &question) < 0)
+			log_error("no memory to ask a phone");
+	}
+}
+
+static void review_start(struct asker *asker)
+{
+	struct question *question = asker->questions, *next;
+	unsigned running = 0;
+
+	for (const struct question *q = asker->questions; q; q = q->next)
+		running += q->link != NULL;
+	for (; question && running < ASK_AT_ONCE_MAX; question = next) {
+		const struct phone *phone = question_phone(question);
+		struct error err;
+		int r;
+
+		next = question->next;
+		if (question->link || !phone)
+			continue;
+		r = ask_is_possible(phone, &err);
+		if (r >= 0)
+			r = question_start(question, phone, &err);
+		/* also one that failed at once was asked: it is not tried in a loop */
+		fleet_mark_asked(asker->fleet, question->phone_id);
+		if (r < 0)
+			question_end(question, &err);
+		else
+			running++;
+	}
+}
+
+void asker_review(struct asker *asker)
+{
+	review_left(asker);
+	if (!asker->pool)
+		return;
+	review_due(asker);
+	review_start(asker);
+}
+
+int asker_ask(struct asker *asker, const struct phone *phone, asker_answer_fn fn, void *user,
+	      struct error *err)
+{
+	struct question *question = question_find(asker, phone->id);
+	struct waiter *waiter;
+	int r;
+
+	if (!asker->pool)
+		return error_set(err, ERROR_UNSUPPORTED, "service", 0,
+				 "a tape is played: its phones cannot be asked");
+	r = ask_is_possible(phone, err);
+	if (r < 0)
+		return r;
+	if (!question && question_add(asker, phone, &question) < 0)
+		return error_set_errno(err, ERROR_BUG, "service", ENOMEM, "question");
+	waiter = malloc(sizeof(*waiter));
+	if (!waiter)
+		return error_set_errno(err, ERROR_BUG, "service", ENOMEM, "question");
+	*waiter = (struct waiter){ .next = question->waiters, .fn = fn, .user = user };
+	question->waiters = waiter;
+	asker->touched_fn(asker->touched_user);
+	return 0;
+}
+
+void asker_forget(struct asker *asker, const void *user)
+{
+	for (struct question *question = asker->questions; question; question = question->next) {
+		struct waiter **at = &question->waiters;
+
+		while (*at) {
+			struct waiter *waiter = *at;
+
+			if (waiter->user != user) {
+				at = &waiter->next;
+				continue;
+			}
+			*at = waiter->next;
+			free(waiter);
+		}
+	}
+}
+
+int asker_new(struct fleet *fleet, struct worker_pool *pool, asker_touched_fn fn, void *user,
+	      struct asker **ret)
+{
+	struct asker *asker = calloc(1, sizeof(*asker));
+
+	if (!asker)
+		return -ENOMEM;
+	*asker =
+	    (struct asker){ .fleet = fleet, .pool = pool, .touched_fn = fn, .touched_user = user };
+	*ret = asker;
+	return 0;
+}
+
+struct asker *asker_free(struct asker *asker)
+{
+	if (!asker)
+		return NULL;
+	while (asker->questions) {
+		struct question *question = asker->questions;
+
+		question_unlink(question);
+		question_free(question);
+	}
+	while (asker->problems)
+		problem_clear(asker, asker->problems->phone_id);
+	free(asker);
+	return NULL;
+}

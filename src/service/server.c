@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Owns the varlink server, the watchers, the number of the latest event, and one `struct show_call`
+ * for each Show that waits for a phone's answer.
+ *
+ * Invariants: a snapshot with number n holds the effect of all events up to n, because both are
+ * made in the same thread from the same fleet. A show_call lives until its answer came or its link
+ * went, whichever is first.
+ *
+ * Who may connect: the socket has mode 0660, so root, and the user and group of the service (the
+ * console runs in that group). Whoever is in it sees phones' names and numbers and may ask them;
+ * others on this computer may not.
+ */
+#include "service/server.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "service/interface.h"
+#include "service/watcher.h"
+#include "version.h"
+#include <errno.h>
+#include <string.h>
+#include <systemd/sd-varlink.h>
+
+enum {
+	SOCKET_MODE = 0660,
+	SERVER_LINKS_MAX = 128,
+	WANTED_BYTES_MAX = 256, /* a PHONE argument; longer ones fit no phone */
+};
+
+struct show_call {
+	struct show_call *next;
+	struct server *server;
+	sd_varlink *link;
+	char wanted[WANTED_BYTES_MAX];
+};
+
+struct server {
+	sd_varlink_server *varlink;
+	char *path;
+	struct fleet *fleet;
+	struct asker *asker;
+	struct watchers *watchers;
+	struct show_call *calls;
+	uint64_t seq;
+	bool test;
+	bool mux_up;
+};
+
+/* --- objects --------------------------------------------------------------------------------- */
+
+static int phones_build(const struct server *server, sd_json_variant **ret)
+{
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *phones = NULL;
+	int r;
+
+	r = sd_json_build(&phones, SD_JSON_BUILD_EMPTY_ARRAY);
+	for (size_t i = 0; r >= 0 && i < fleet_count(server->fleet); i++) {
+		_cleanup_(sd_json_variant_unrefp) sd_json_variant *object = NULL;
+		const struct phone *phone = fleet_at(server->fleet, i);
+
+		if (!phone)
+			break;
+		r = phone_to_json(phone, &object);
+		if (r >= 0)
+			r = sd_json_variant_append_array(&phones, object);
+	}
+	if (r < 0)
+		return r;
+	*ret = TAKE(phones);
+	return 0;
+}
+
+static int snapshot_build(const struct server *server, sd_json_variant **ret)
+{
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *phones = NULL;
+	int r = phones_build(server, &phones);
+
+	if (r < 0)
+		return r;
+	return sd_json_buildo(ret, SD_JSON_BUILD_PAIR_UNSIGNED("seq", server->seq),
+			      SD_JSON_BUILD_PAIR_UNSIGNED("time_ms", clock_wall_ms()),
+			      SD_JSON_BUILD_PAIR_STRING("version", IDR_VERSION),
+			      SD_JSON_BUILD_PAIR_BOOLEAN("test", server->test),
+			      SD_JSON_BUILD_PAIR_BOOLEAN("mux_up", server->mux_up),
+			      SD_JSON_BUILD_PAIR_VARIANT("phones", phones));
+}
+
+/* payload (may be NULL) goes in under `name`. */
+static int event_build(const struct server *server, const char *kind, const char *name,
+		       sd_json_variant *payload, sd_json_variant **ret)
+{
+	return sd_json_buildo(
+	    ret, SD_JSON_BUILD_PAIR_UNSIGNED("seq", server->seq),
+	    SD_JSON_BUILD_PAIR_UNSIGNED("time_ms", clock_wall_ms()),
+	    SD_JSON_BUILD_PAIR_STRING("kind", kind),
+	    SD_JSON_BUILD_PAIR_CONDITION(payload != NULL, name, SD_JSON_BUILD_VARIANT(payload)));
+}
+
+static int problem_build(const struct error *err, sd_json_variant **ret)
+{
+	return sd_json_buildo(ret, SD_JSON_BUILD_PAIR_STRING("kind", error_kind_name(err->kind)),
+			      SD_JSON_BUILD_PAIR_STRING("origin", err->origin),
+			      SD_JSON_BUILD_PAIR_INTEGER("code", err->code),
+			      SD_JSON_BUILD_PAIR_STRING("text", err->text));
+}
+
+/* --- events ---------------------------------------------------------------------------------- */
+
+static void server_send(struct server *server, const char *kind, sd_json_variant *phone)
+{
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *event = NULL;
+	int r;
+
+	server->seq++;
+	r = event_build(server, kind, "phone", phone, &event);
+	if (r < 0)
+		log_error("event %s cannot be told: %s", kind, strerror(-r));
+	else
+		watchers_send(server->watchers, event);
+}
+
+static const char *fleet_event_kind(enum fleet_event event)
+{
+	switch (event) {
+	case FLEET_ADDED:
+		return "added";
+	case FLEET_CHANGED:
+		return "changed";
+	case FLEET_REMOVED:
+		return "removed";
+	case FLEET_EVENT_MAX:
+		break;
+	}
+	return "changed";
+}
+
+void server_fleet_event(struct server *server, enum fleet_event event, const struct phone *phone)
+{
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *object = NULL;
+	int r = phone_to_json(phone, &object);
+
+	if (r < 0)
+		log_error("a phone cannot be told: %s", strerror(-r));
+	else
+		server_send(server, fleet_event_kind(event), object);
+}
+
+void server_mux(struct server *server, bool up)
+{
+	server->mux_up = up;
+	server_send(server, up ? "mux-up" : "mux-down", NULL);
+}
+
+bool server_mux_is_up(const struct server *server)
+{
+	return server->mux_up;
+}
+
+/* --- methods --------------------------------------------------------------------------------- */
+
+static int on_list(sd_varlink *link, sd_json_variant *parameters, sd_varlink_method_flags_t flags,
+		   void *user)
+{
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *snapshot = NULL;
+	struct server *server = user;
+	int r;
+
+	r = sd_varlink_dispatch(link, parameters, NULL, NULL);
+	if (r != 0)
+		return r;
+	r = snapshot_build(server, &snapshot);
+	if (r < 0)
+		return sd_varlink_error_errno(link, r);
+	return sd_varlink_replybo(link, SD_JSON_BUILD_PAIR_VARIANT("snapshot", snapshot));
+}
+
+static int on_watch(sd_varlink *link, sd_json_variant *parameters, sd_varlink_method_flags_t flags,
+		    void *user)
+{
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *snapshot = NULL, *event = NULL;
+	struct server *server = user;
+	int r;
+
+	r = sd_varlink_dispatch(link, parameters, NULL, NULL);
+	if (r != 0)
+		return r;
+	r = snapshot_build(server, &snapshot);
+	if (r >= 0)
+		r = event_build(server, "snapshot", "snapshot", snapshot, &event);
+	if (r >= 0)
+		r = watchers_add(server->watchers, link, event);
+	if (r < 0)
+		return sd_varlink_error_errno(link, r);
+	return 0;
+}
+
+static int reply_phone(const struct server *server, sd_varlink *link, const struct phone *phone)
+{
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *object = NULL, *problem = NULL;
+	const struct error *err = asker_problem(server->asker, phone);
+	int r;
+
+	r = phone_to_json(phone, &object);
+	if (r >= 0 && err)
+		r = problem_build(err, &problem);
+	if (r < 0)
+		return sd_varlink_error_errno(link, r);
+	return sd_varlink_replybo(link, SD_JSON_BUILD_PAIR_VARIANT("phone", object),
+				  SD_JSON_BUILD_PAIR_CONDITION(problem != NULL, "problem",
+							       SD_JSON_BUILD_VARIANT(problem)));
+}
+
+static int reply_not_answered(sd_varlink *link, const char *wanted, const struct error *err)
+{
+	return sd_varlink_errorbo(link, INTERFACE_ERROR_NOT_ANSWERED,
+				  SD_JSON_BUILD_PAIR_STRING("wanted", wanted),
+				  SD_JSON_BUILD_PAIR_STRING("kind", error_kind_name(err->kind)),
+				  SD_JSON_BUILD_PAIR_STRING("origin", err->origin),
+				  SD_JSON_BUILD_PAIR_INTEGER("code", err->code),
+				  SD_JSON_BUILD_PAIR_STRING("text", err->text));
+}
+
+/* Keys of all phones that `wanted` fits. */
+static int reply_ambiguous(const struct server *server, sd_varlink *link, const char *wanted)
+{
+	const struct phone *matches[FLEET_PHONES_MAX];
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *keys = NULL;
+	size_t count = fleet_match(server->fleet, wanted, matches, FLEET_PHONES_MAX);
+	int r = sd_json_build(&keys, SD_JSON_BUILD_EMPTY_ARRAY);
+
+	for (size_t i = 0; r >= 0 && i < count && i < FLEET_PHONES_MAX; i++) {
+		char key[PHONE_KEY_BYTES];
+
+		phone_key(matches[i], key);
+		r = sd_json_variant_append_arrayb(&keys, SD_JSON_BUILD_STRING(key));
+	}
+	if (r < 0)
+		return sd_varlink_error_errno(link, r);
+	return sd_varlink_errorbo(link, INTERFACE_ERROR_AMBIGUOUS_PHONE,
+				  SD_JSON_BUILD_PAIR_STRING("wanted", wanted),
+				  SD_JSON_BUILD_PAIR_VARIANT("matches", keys));
+}
+
+static int reply_not_found(const struct server *server, sd_varlink *link, const char *wanted,
+			   const struct error *err)
+{
+	if (err->kind == ERROR_AMBIGUOUS)
+		return reply_ambiguous(server, link, wanted);
+	if (err->kind == ERROR_NO_PHONE)
+		return sd_varlink_errorbo(link, INTERFACE_ERROR_NO_SUCH_PHONE,
+					  SD_JSON_BUILD_PAIR_STRING("wanted", wanted));
+	return sd_varlink_error_invalid_parameter_name(link, "phone");
+}
+
+/* Frees the call and its reference to the link. */
+static void show_call_end(struct show_call *call)
+{
+	struct show_call **at = &call->server->calls;
+
+	while (*at && *at != call)
+		at = &(*at)->next;
+	if (*at)
+		*at = call->next;
+	sd_varlink_unref(call->link);
+	free(call);
+}
+
+static void on_answer(const struct phone *phone, const struct error *err, void *user)
+{
+	struct show_call *call = user;
+	struct error left;
+	int r;
+
+	if (!err && !phone) {
+		(void)error_set(&left, ERROR_UNPLUGGED, "service", 0,
+				"it left the USB bus meanwhile");
+		err = &left;
+	}
+	r = err ? reply_not_answered(call->link, call->wanted, err)
+		: reply_phone(call->server, call->link, phone);
+	if (r < 0)
+		log_info("an answer finds nobody: %s", strerror(-r));
+	show_call_end(call);
+}
+
+static int show_ask(struct server *server, sd_varlink *link, const char *wanted,
+		    const struct phone *phone)
+{
+	struct show_call *call = calloc(1, sizeof(*call));
+	struct error err;
+
+	if (!call)
+		return sd_varlink_error_errno(link, -ENOMEM);
+	call->server = server;
+	text_copy(call->wanted, sizeof(call->wanted), wanted);
+	if (asker_ask(server->asker, phone, on_answer, call, &err) < 0) {
+		free(call);
+		return reply_not_answered(link, wanted, &err);
+	}
+	call->link = sd_varlink_ref(link);
+	call->next = server->calls;
+	server->calls = call;
+	return 0;
+}
+
+static int on_show(sd_varlink *link, sd_json_variant *parameters, sd_varlink_method_flags_t flags,
+		   void *user)
+{
+	struct show_parameters {
+		const char *phone;
+		int ask;
+	} p = { .ask = -1 };
+	static const sd_json_dispatch_field table[] = {
+		{ "phone", SD_JSON_VARIANT_STRING, sd_json_dispatch_const_string,
+		  offsetof(struct show_parameters, phone),
+		  SD_JSON_MANDATORY | SD_JSON_REFUSE_NULL },
+		{ "ask", SD_JSON_VARIANT_BOOLEAN, sd_json_dispatch_tristate,
+		  offsetof(struct show_parameters, ask), SD_JSON_NULLABLE },
+		{},
+	};
+	char wanted[WANTED_BYTES_MAX];
+	const struct phone *phone;
+	struct server *server = user;
+	struct error err;
+	int r;
+
+	r = sd_varlink_dispatch(link, parameters, table, &p);
+	if (r != 0)
+		return r;
+	if (strlen(p.phone) >= sizeof(wanted))
+		return sd_varlink_error_invalid_parameter_name(link, "phone");
+	text_copy(wanted, sizeof(wanted), p.phone);
+	if (fleet_find(server->fleet, wanted, &phone, &err) < 0)
+		return reply_not_found(server, link, wanted, &err);
+	if (p.ask > 0)
+		return show_ask(server, link, wanted, phone);
+	return reply_phone(server, link, phone);
+}
+
+static void on_disconnect(sd_varlink_server *varlink, sd_varlink *link, void *user)
+{
+	struct server *server = user;
+
+	watchers_remove(server->watchers, link);
+	for (struct show_call *call = server->calls, *next; call; call = next) {
+		next = call->next;
+		if (call->link != link)
+			continue;
+		asker_forget(server->asker, call);
+		show_call_end(call);
+	}
+}
+
+/* --- the server ------------------------------------------------------------------------------ */
+
+const char *const server_method_names[] = { INTERFACE_METHOD_LIST, INTERFACE_METHOD_SHOW,
+					    INTERFACE_METHOD_WATCH, NULL };
+
+static int server_bind(struct server *server)
+{
+	static const sd_varlink_method_t methods[] = { on_list, on_show, on_watch };
+	int r;
+
+	r = sd_varlink_server_set_info(server->varlink, "idevicerescue", "idevicerescue",
+				       IDR_VERSION, NULL);
+	if (r >= 0)
+		r = sd_varlink_server_add_interface(server->varlink,
+						    &vl_interface_org_idevicerescue);
+	for (size_t i = 0; r >= 0 && i < ARRAY_LEN(methods); i++)
+		r = sd_varlink_server_bind_method(server->varlink, server_method_names[i],
+						  methods[i]);
+	if (r >= 0)
+		r = sd_varlink_server_bind_disconnect(server->varlink, on_disconnect);
+	if (r >= 0)
+		r = sd_varlink_server_set_connections_max(server->varlink, SERVER_LINKS_MAX);
+	sd_varlink_server_set_userdata(server->varlink, server);
+	return r;
+}
+
+static int server_listen(struct server *server, sd_event *event)
+{
+	int r;
+
+	r = sd_varlink_server_new(&server->varlink, SD_VARLINK_SERVER_INHERIT_USERDATA |
+							SD_VARLINK_SERVER_ACCOUNT_UID);
+	if (r >= 0)
+		r = server_bind(server);
+	if (r >= 0)
+		r = sd_varlink_server_attach_event(server->varlink, event, 0);
+	if (r >= 0)
+		r = sd_varlink_server_listen_address(server->varlink, server->path, SOCKET_MODE);
+	return r;
+}
+
+int server_new(const struct server_options *options, struct server **ret, struct error *err)
+{
+	struct server *server = calloc(1, sizeof(*server));
+	int r;
+
+	if (!server)
+		return error_set_errno(err, ERROR_BUG, "service", ENOMEM, "server");
+	server->fleet = options->fleet;
+	server->asker = options->asker;
+	server->test = options->test;
+	server->path = strdup(options->path);
+	r = server->path ? watchers_new(&server->watchers) : -ENOMEM;
+	if (r >= 0)
+		r = server_listen(server, options->event);
+	if (r < 0) {
+		server_free(server);
+		return error_set_errno(err, ERROR_USAGE, "service", -r, "cannot listen at '%s'",
+				       options->path);
+	}
+	*ret = server;
+	return 0;
+}
+
+struct server *server_free(struct server *server)
+{
+	if (!server)
+		return NULL;
+	if (server->varlink)
+		(void)sd_varlink_server_bind_disconnect(server->varlink, NULL);
+	while (server->calls) {
+		asker_forget(server->asker, server->calls);
+		show_call_end(server->calls);
+	}
+	watchers_free(server->watchers);
+	if (server->varlink) {
+		(void)sd_varlink_server_shutdown(server->varlink);
+		sd_varlink_server_unref(server->varlink);
+		(void)unlink(server->path);
+	}
+	free(server->path);
+	free(server);
+	return NULL;
+}

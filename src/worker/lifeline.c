@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Two signals, each with a handler that only calls what a handler may:
+ *
+ *   SIGIO    the kernel sends it when something happens on the tied socket; if that was the other
+ *            end closing, the process ends
+ *   SIGALRM  the limit is over: the line that was prepared is written, the process ends
+ *
+ * The handlers need no global: the socket is standard input, and the timer carries its lifeline.
+ * Why signals: libimobiledevice and libusb block without a way to wait for a second descriptor, and
+ * a watchdog thread would share their locks.
+ */
+#include "worker/lifeline.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { MS_PER_S = 1000, NS_PER_MS = 1000000 };
+
+static void end_if_hung_up(int signal_number)
+{
+	struct pollfd poll_fd = { .fd = STDIN_FILENO };
+	int saved = errno;
+
+	if (poll(&poll_fd, 1, 0) > 0 && poll_fd.revents & (POLLHUP | POLLERR))
+		_exit(EXIT_FAILURE);
+	errno = saved;
+}
+
+int lifeline_tie(void)
+{
+	struct sigaction action = { .sa_handler = end_if_hung_up, .sa_flags = SA_RESTART };
+	struct stat st;
+	int flags;
+
+	if (fstat(STDIN_FILENO, &st) < 0)
+		return -errno;
+	if (!S_ISSOCK(st.st_mode))
+		return 0;
+	flags = fcntl(STDIN_FILENO, F_GETFL);
+	if (flags < 0 || sigaction(SIGIO, &action, NULL) < 0 ||
+	    fcntl(STDIN_FILENO, F_SETOWN, getpid()) < 0 ||
+	    fcntl(STDIN_FILENO, F_SETFL, flags | O_ASYNC | O_NONBLOCK) < 0)
+		return -errno;
+	end_if_hung_up(SIGIO); /* it may have been closed before the kernel was told */
+	return 0;
+}
+
+static void write_last_line(int signal_number, siginfo_t *info, void *context)
+{
+	const struct lifeline *lifeline = info->si_value.sival_ptr;
+
+	/* short enough for an empty socket buffer; if it does not fit, nobody reads */
+	(void)!write(STDOUT_FILENO, lifeline->last_line, lifeline->last_line_bytes);
+	_exit(EXIT_FAILURE);
+}
+
+int lifeline_limit(struct lifeline *lifeline, unsigned limit_ms, const char *last_line)
+{
+	struct sigaction action = { .sa_sigaction = write_last_line, .sa_flags = SA_SIGINFO };
+	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM };
+	struct itimerspec limit = {
+		.it_value = { .tv_sec = limit_ms / MS_PER_S,
+			      .tv_nsec = (long)(limit_ms % MS_PER_S) * NS_PER_MS },
+	};
+
+	lifeline->last_line = strdup(last_line);
+	if (!lifeline->last_line)
+		return -ENOMEM;
+	lifeline->last_line_bytes = strlen(last_line);
+	event.sigev_value.sival_ptr = lifeline;
+	if (sigaction(SIGALRM, &action, NULL) < 0 ||
+	    timer_create(CLOCK_MONOTONIC, &event, &lifeline->timer) < 0) {
+		int r = -errno;
+
+		free(lifeline->last_line);
+		return r;
+	}
+	if (timer_settime(lifeline->timer, 0, &limit, NULL) < 0) {
+		int r = -errno;
+
+		timer_delete(lifeline->timer);
+		free(lifeline->last_line);
+		return r;
+	}
+	return 0;
+}
+
+void lifeline_release(struct lifeline *lifeline)
+{
+	/* ignoring also drops a signal that is on its way */
+	(void)signal(SIGALRM, SIG_IGN);
+	timer_delete(lifeline->timer);
+	free(lifeline->last_line);
+	lifeline->last_line = NULL;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * What ends a worker from outside its own flow, also inside a library call that blocks: the service
+ * closing the socket, and the limit of the whole run.
+ */
+#include <stddef.h>
+#include <time.h>
+
+struct lifeline {
+	timer_t timer;
+	char *last_line; /* owned; what is written when the limit is over */
+	size_t last_line_bytes;
+};
+
+/*
+ * Ties the process to its standard input: if that is a socket, the process ends (status 1, no line)
+ * as soon as the other end is closed, and standard output does not block beyond what line_write()
+ * waits. Any other input, as on a terminal or from a pipe, ties to nothing. Returns 0 or a negative
+ * errno.
+ */
+int lifeline_tie(void);
+
+/*
+ * In limit_ms from now, unless released, writes last_line (borrowed; copied) to standard output and
+ * ends the process with status 1. lifeline must stay where it is until lifeline_release(). Returns
+ * 0 or a negative errno.
+ */
+int lifeline_limit(struct lifeline *lifeline, unsigned limit_ms, const char *last_line);
+
+/* Lifts the limit for good: after this no second result can be written. */
+void lifeline_release(struct lifeline *lifeline);

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "control.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "text.h"
+
+enum { CLIENTS_MAX = 8, LINE_MAX_BYTES = 4096 };
+
+struct client {
+	struct control *control; /* owner */
+	int fd;			 /* -1: free */
+	struct buf in;
+};
+
+struct control {
+	struct loop *loop;   /* borrowed */
+	struct phone *phone; /* borrowed */
+	int fd;
+	char path[sizeof(((struct sockaddr_un *)nullptr)->sun_path)];
+	struct client clients[CLIENTS_MAX];
+};
+
+/* ---- commands ------------------------------------------------------------------------------------------------- */
+
+static void answer_error(struct buf *answer, const char *why)
+{
+	buf_add_text(answer, "{\"ok\":false,\"error\":");
+	buf_add_json(answer, why);
+	buf_add_text(answer, "}\n");
+}
+
+static void add_member(struct buf *answer, const char *key, const char *text)
+{
+	buf_addf(answer, ",\"%s\":", key);
+	buf_add_json(answer, text);
+}
+
+static void answer_state(const struct phone *p, struct buf *answer)
+{
+	const struct model *m = p->identity.model;
+	BUF_AUTO serial = {};
+	BUF_AUTO nonces = {};
+
+	phone_usb_serial(p, &serial);
+	identity_nonce_string(&p->identity, &nonces);
+	buf_addf(answer, "{\"ok\":true,\"mode\":\"%s\",\"plugged\":%s,\"booting\":%s,\"attached\":%s", mode_name(p->mode),
+		 p->plugged ? "true" : "false", p->power == POWER_BOOTING ? "true" : "false",
+		 p->usb.shape ? "true" : "false");
+	buf_addf(answer, ",\"configuration\":%u,\"boots\":%u,\"cpid\":%u,\"bdid\":%u", p->usb.config, p->boots, m->cpid,
+		 m->bdid);
+	buf_addf(answer, ",\"ecid\":\"0x%016" PRIx64 "\"", p->identity.ecid);
+	add_member(answer, "body", body_name(p->scenario.body));
+	add_member(answer, "model", m->product);
+	add_member(answer, "board", m->board);
+	add_member(answer, "name", m->name);
+	add_member(answer, "udid", p->identity.udid);
+	add_member(answer, "serial", p->identity.serial);
+	add_member(answer, "usb_serial", buf_text(&serial));
+	add_member(answer, "nonces", buf_text(&nonces));
+	buf_add_text(answer, "}\n");
+}
+
+static void run_mode(struct phone *p, const char *name, struct buf *answer)
+{
+	enum mode mode;
+
+	if (mode_parse(name, &mode) < 0) {
+		answer_error(answer, "there is no such mode");
+		return;
+	}
+	phone_leave(p, mode, 0, "control");
+	answer_state(p, answer);
+}
+
+static void run_set(struct phone *p, char *rest, struct buf *answer)
+{
+	const char *key = strtok_r(rest, " ", &rest);
+	char why[256] = "usage: set KEY VALUE";
+
+	/* a value may be empty, and keeps its spaces */
+	if (!key || scenario_set(&p->scenario, key, rest ? rest : "", why, sizeof(why)) < 0)
+		answer_error(answer, why);
+	else
+		answer_state(p, answer);
+}
+
+void control_run(struct loop *loop, struct phone *p, char *line, struct buf *answer)
+{
+	char *rest = line;
+	const char *verb = strtok_r(line, " ", &rest);
+
+	EVLOG(&p->log, "control", LOG_TEXT("verb", verb ? verb : ""), LOG_TEXT("rest", rest ? rest : ""));
+	if (!verb) {
+		answer_error(answer, "an empty line");
+	} else if (!strcmp(verb, "mode")) {
+		run_mode(p, rest, answer);
+	} else if (!strcmp(verb, "set")) {
+		run_set(p, rest, answer);
+	} else if (!strcmp(verb, "button") && phone_press(p, rest) < 0) {
+		answer_error(answer, "usage: button recovery|dfu|restart");
+	} else if (!strcmp(verb, "plug") || !strcmp(verb, "unplug") || !strcmp(verb, "state") ||
+		   !strcmp(verb, "button") || !strcmp(verb, "quit")) {
+		if (!strcmp(verb, "plug"))
+			phone_plug(p);
+		else if (!strcmp(verb, "unplug"))
+			phone_unplug(p);
+		loop->quit |= !strcmp(verb, "quit");
+		answer_state(p, answer);
+	} else {
+		answer_error(answer, "commands: plug, unplug, mode, button, set, state, quit");
+	}
+}
+
+/* ---- sockets -------------------------------------------------------------------------------------------------- */
+
+static void client_close(struct client *c)
+{
+	if (c->fd < 0)
+		return;
+	loop_unwatch(c->control->loop, c->fd);
+	close(c->fd);
+	c->fd = -1;
+	buf_done(&c->in);
+}
+
+static void client_ready(void *user, short events)
+{
+	struct client *c = user;
+	char bytes[LINE_MAX_BYTES];
+	ssize_t got = recv(c->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+	const uint8_t *newline;
+
+	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (got <= 0 || c->in.len + (size_t)got > LINE_MAX_BYTES) {
+		client_close(c);
+		return;
+	}
+	buf_add(&c->in, bytes, (size_t)got);
+	while ((newline = memchr(c->in.bytes, '\n', c->in.len))) {
+		size_t len = (size_t)(newline - c->in.bytes);
+		BUF_AUTO answer = {};
+
+		c->in.bytes[len] = '\0';
+		control_run(c->control->loop, c->control->phone, (char *)c->in.bytes, &answer);
+		buf_drop(&c->in, len + 1);
+		/* an answer fits the socket's buffer; who does not read it is no loss */
+		if (send(c->fd, answer.bytes, answer.len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+			client_close(c);
+			return;
+		}
+	}
+}
+
+static void control_ready(void *user, short events)
+{
+	struct control *c = user;
+	int fd = accept4(c->fd, nullptr, nullptr, SOCK_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	for (unsigned i = 0; i < CLIENTS_MAX; i++) {
+		if (c->clients[i].fd >= 0)
+			continue;
+		c->clients[i] = (struct client){ .control = c, .fd = fd };
+		if (loop_watch(c->loop, fd, POLLIN, client_ready, &c->clients[i]))
+			return;
+		c->clients[i].fd = -1;
+	}
+	close(fd);
+}
+
+struct control *control_new(struct loop *loop, struct phone *phone, const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct control *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		die("out of memory");
+	*c = (struct control){ .loop = loop, .phone = phone };
+	for (unsigned i = 0; i < CLIENTS_MAX; i++)
+		c->clients[i].fd = -1;
+	if (strlen(path) >= sizeof(c->path))
+		die("the path of the socket is too long: %s", path);
+	text_copy(c->path, sizeof(c->path), path);
+	text_copy(address.sun_path, sizeof(address.sun_path), path);
+	unlink(path);
+	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (c->fd < 0 || bind(c->fd, (const struct sockaddr *)&address, sizeof(address)) < 0 || listen(c->fd, 8) < 0)
+		die("%s: %s", path, strerror(errno));
+	loop_watch(loop, c->fd, POLLIN, control_ready, c);
+	return c;
+}
+
+struct control *control_free(struct control *c)
+{
+	if (!c)
+		return nullptr;
+	for (unsigned i = 0; i < CLIENTS_MAX; i++)
+		client_close(&c->clients[i]);
+	loop_unwatch(c->loop, c->fd);
+	close(c->fd);
+	unlink(c->path);
+	free(c);
+	return nullptr;
+}

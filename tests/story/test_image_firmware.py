@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The same bytes as a USB stick under legacy BIOS, UEFI and Secure Boot with 1 GB of memory: every scenario is named right, and
+the unmodified irecovery agrees with us on every field. One boot for all checks of a firmware."""
+
+import re
+
+import pytest
+
+from scenarios import PHONES, STRANGERS, plugged
+
+NAMES = list(PHONES)
+# the fields that `irecovery -q` prints, and ours
+IRECOVERY_FIELDS = {
+    "CPID": "cpid", "CPRV": "cprv", "BDID": "bdid", "ECID": "ecid", "CPFM": "cpfm", "SCEP": "scep", "IBFL": "ibfl",
+    "SRTG": "srtg", "SRNM": "srnm", "IMEI": "imei", "NONC": "ap_nonce", "SNON": "sep_nonce", "PWND": "pwnd",
+    "MODE": "mode", "PRODUCT": "product", "MODEL": "board", "NAME": "model",
+}
+IRECOVERY_MODES = {"Recovery": "recovery", "DFU": "dfu", "WTF": "wtf", "Port DFU": "port-dfu", "KIS": "debug-usb"}
+NUMBERS = {"cpid", "cprv", "bdid", "ecid", "cpfm", "scep", "ibfl"}
+
+
+@pytest.fixture(scope="module", params=["bios", "uefi", "secureboot"])
+def machine(request, power_on):
+    """A stick in a PC with 1 GB and every scenario plugged in."""
+    booted = power_on(firmware=request.param, medium="usb", memory=1024, phones=plugged(NAMES + STRANGERS))
+    booted.firmware = request.param
+    yield booted
+    booted.shutdown()
+
+
+def phone_of(machine, name):
+    """The listed phone at the port into which QEMU put this scenario (its control socket knows the ECID)."""
+    state = machine.phone(NAMES.index(name)).control("state")
+    ecid = state["ecid"]
+    found = [phone for phone in machine.phones() if phone.get("ecid") == ecid]
+    assert len(found) == 1, f"{name} {ecid}: {found}"
+    return found[0]
+
+
+def test_every_scenario_is_named_right(machine):
+    assert {name: (phone_of(machine, name).get("product"), phone_of(machine, name)["mode"]) for name in NAMES} == PHONES
+
+
+def test_strangers_are_no_phones(machine):
+    assert len(machine.phones()) == len(NAMES)
+    vendors = machine.ok("cat /sys/bus/usb/devices/*/idVendor").split()
+    assert vendors.count("05ac") == len(NAMES) + len(STRANGERS)
+
+
+def parse_irecovery(text):
+    """{ours: value} in our notation."""
+    fields = {}
+    for line in text.splitlines():
+        key, _, value = line.partition(":")
+        value = value.strip()
+        if key in IRECOVERY_FIELDS and value != "N/A":
+            fields[IRECOVERY_FIELDS[key]] = value
+    fields["mode"] = IRECOVERY_MODES.get(fields.get("mode"), fields.get("mode"))
+    return {key: int(value, 16) if key in NUMBERS else value for key, value in fields.items()}
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if PHONES[name][1] in ("recovery", "dfu", "wtf")])
+def test_irecovery_agrees(machine, name):
+    ecid = phone_of(machine, name)["ecid"]
+    theirs = parse_irecovery(machine.ok(f"irecovery -q -i {ecid}"))
+    shown = machine.result(f"idevicerescue show ecid:{ecid} --ask --json")["phone"]
+    ours = {key: int(shown[key], 16) if key in NUMBERS else shown[key]
+            for key in IRECOVERY_FIELDS.values() if key in shown}
+    assert theirs["ecid"] == int(ecid, 16)
+    assert ours == theirs
+
+
+def test_usbmuxd_lists_the_same_phones(machine):
+    """idevice_id is the judge of normal mode."""
+    theirs = set(re.findall(r"^(\S+) \(USB\)", machine.ok("idevice_id"), re.M)) or set(machine.ok("idevice_id -l").split())
+    assert theirs == {phone["udid"] for phone in machine.phones() if phone["mode"] in ("normal", "restore")}
+
+
+def test_firmware_is_what_was_asked_for(machine):
+    efi = machine.run("test -d /sys/firmware/efi").status == 0
+    assert efi == (machine.firmware != "bios")
+    if machine.firmware == "secureboot":
+        state = machine.ok("od -An -tu1 -j4 /sys/firmware/efi/efivars/SecureBoot-*").split()
+        assert state == ["1"]
+        assert "[none]" not in machine.ok("cat /sys/kernel/security/lockdown")
+
+
+def test_nothing_failed(machine):
+    assert machine.ok("systemctl --failed --no-legend --plain") == ""
+    assert machine.ok("systemctl is-active idevicerescue usbmuxd systemd-udevd").split() == ["active"] * 3
+
+
+def test_no_port_is_open(machine):
+    """Nobody can connect from outside: every listening TCP socket is bound to loopback; UDP has only what DHCP, DNS and NTP
+    clients use."""
+    for line in machine.ok("cat /proc/net/tcp /proc/net/tcp6").splitlines():
+        words = line.split()
+        if len(words) > 3 and words[3] == "0A":  # TCP_LISTEN
+            address = words[1].split(":")[0]
+            assert address.endswith("7F") or address == "00000000000000000000000001000000", line
+    for line in machine.ok("cat /proc/net/udp /proc/net/udp6").splitlines():
+        words = line.split()
+        if len(words) > 3 and words[1].count(":") == 1:
+            address, port = words[1].split(":")
+            assert address.endswith("7F") or int(port, 16) in (68, 546) or words[2].split(":")[1] != "0000", line
+
+
+def test_screens_show_the_phones(machine):
+    """tty1 as the kernel holds it, and what went over the serial line."""
+    screen = machine.ok("cat /dev/vcs1")
+    assert "iPhone" in screen and "TEST" in screen
+    serial = machine.serial_text()
+    assert "iPhone" in serial and "TEST" in serial
+
+
+def test_memory_is_left(machine):
+    available = int(re.search(r"^MemAvailable:\s+(\d+)", machine.ok("cat /proc/meminfo"), re.M)[1])
+    assert available > 400 * 1024, f"{available // 1024} MB of 1024 are left"

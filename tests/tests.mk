@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Unit tests, fuzzing. Runs inside the build root, from the top of the tree, on objects that src/build.mk made.
+#   make -f tests/tests.mk unit [UNIT=test_foo]          cmocka programs with AddressSanitizer and UndefinedBehaviorSanitizer
+#   make -f tests/tests.mk fuzz [FUZZ=fuzz_foo] [SECONDS_EACH=10]
+
+B := build/asan
+O := build/asan/obj
+SANITIZE := 1
+CFLAGS := -O1 -g
+include src/build.mk
+.DEFAULT_GOAL := unit
+
+UNIT ?= $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
+UNIT_PROGRAMS := $(addprefix $(B)/unit/,$(UNIT))
+# what the worker's tests need of the worker, without its main()
+WORKER_TEST_O := $(filter-out $(O)/src/worker/main.o,$(WORKER_O))
+
+.PHONY: unit unit-programs fuzz
+unit-programs: $(UNIT_PROGRAMS)
+unit: $(UNIT_PROGRAMS) $(B)/idevicerescue $(B)/idevicerescue-worker
+	tests/unit/run $(UNIT_PROGRAMS)
+
+# test_worker_* link with the worker's objects, all others with those of the main program
+$(B)/unit/test_worker%: $(O)/tests/unit/test_worker%.o $(WORKER_TEST_O)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $$(pkg-config --libs $(LIBS_WORKER) cmocka)
+
+$(B)/unit/%: $(O)/tests/unit/%.o $(RESCUE_O)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $$(pkg-config --libs $(LIBS_MAIN) cmocka)
+
+# --- fuzzing: clang and libFuzzer, the layers below the faces compiled with coverage
+SECONDS_EACH ?= 10
+FUZZ ?= $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+FUZZ_DIR := build/fuzz
+FUZZ_SOURCES := $(call sources,base facts bus phone) $(GEN)/tables.c
+# the parsers of the worker come with its sources and libraries
+FUZZ_OF_WORKER := $(addprefix $(FUZZ_DIR)/,fuzz_request fuzz_debug_usb fuzz_mux_message)
+$(FUZZ_OF_WORKER): FUZZ_MORE := $(filter-out src/worker/main.c,$(call sources,worker))
+$(FUZZ_OF_WORKER): FUZZ_LIBS := $(LIBS_WORKER)
+$(FUZZ_OF_WORKER): $(call sources,worker)
+FUZZ_FLAGS := -std=gnu23 -D_GNU_SOURCE -Isrc -I$(GEN) -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
+
+$(FUZZ_DIR)/%: tests/fuzz/%.c $(FUZZ_SOURCES) tests/tests.mk
+	@mkdir -p $(@D)
+	clang $(FUZZ_FLAGS) -fsanitize=fuzzer,address,undefined -o $@ $< $(FUZZ_SOURCES) $(FUZZ_MORE) \
+		$$(pkg-config --cflags --libs $(or $(FUZZ_LIBS),libsystemd))
+
+fuzz: $(addprefix $(FUZZ_DIR)/,$(FUZZ))
+	tests/fuzz/run $(SECONDS_EACH) $^
