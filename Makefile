@@ -6,6 +6,8 @@
 SHELL := /bin/bash
 ROOT := build/root
 IN_ROOT := scripts/in-root
+# a make of its own inside, with its own jobs
+INNER_MAKE := $(IN_ROOT) make --no-print-directory -j$(shell nproc) $(if $(V),V=$(V))
 SCENARIO ?= iphone13-recovery
 SCREEN ?= terminal
 SECONDS_EACH ?= 60
@@ -21,7 +23,7 @@ run: image simphone ## boot the image in QEMU with a simulated iPhone: SCENARIO=
 	scripts/run --phone $(SCENARIO) --screen $(SCREEN) $(if $(FIRMWARE),--firmware $(FIRMWARE))
 
 programs: root version
-	$(IN_ROOT) $(MAKE) -f src/build.mk programs
+	@$(INNER_MAKE) -f src/build.mk programs
 
 image: programs ## build/idevicerescue-amd64.img (and .iso), compressed quickly
 	scripts/image
@@ -30,16 +32,16 @@ release: programs ## the same, compressed for release
 	scripts/image --level 19
 
 simphone: root
-	$(IN_ROOT) $(MAKE) -f tests/simphone/simphone.mk simphone
+	@$(INNER_MAKE) -f tests/simphone/simphone.mk simphone
 
 test: host ## run all tests and count them at the end (boots the image; about half an hour)
 	scripts/test
 
 unit: root version ## unit tests with sanitizers (UNIT=test_fleet for one)
-	$(IN_ROOT) $(MAKE) -f tests/tests.mk unit $(if $(UNIT),UNIT="$(UNIT)")
+	@$(INNER_MAKE) -f tests/tests.mk unit $(if $(UNIT),UNIT="$(UNIT)")
 
 story: image simphone ## whole runs: the image in QEMU with simulated phones (STORY=expression for some)
-	$(IN_ROOT) $(MAKE) -f tests/tests.mk $(addprefix build/asan/,idevicerescue idevicerescue-worker)
+	@$(INNER_MAKE) -f tests/tests.mk $(addprefix build/asan/,idevicerescue idevicerescue-worker)
 	scripts/story $(if $(STORY),-k "$(STORY)")
 
 bench: image simphone ## compare with named rivals: boot, memory, idle CPU, size
@@ -49,7 +51,7 @@ lint: root version ## layers, tables, formatting, warnings as errors, static ana
 	$(IN_ROOT) scripts/lint
 
 fuzz: root version ## fuzz each parser for SECONDS_EACH=60 seconds (FUZZ=fuzz_serial for one)
-	$(IN_ROOT) $(MAKE) -f tests/tests.mk fuzz SECONDS_EACH=$(SECONDS_EACH) $(if $(FUZZ),FUZZ="$(FUZZ)")
+	@$(INNER_MAKE) -f tests/tests.mk fuzz SECONDS_EACH=$(SECONDS_EACH) $(if $(FUZZ),FUZZ="$(FUZZ)")
 
 drift: root ## what the mirror has moved since the packages in rootfs/packages.lock
 	scripts/drift
@@ -58,11 +60,11 @@ clean: ## remove everything that was built, the build root too
 	rm -rf build
 
 host:
-	scripts/host-packages
+	@scripts/host-packages
 
 # The build root is made anew when its list of packages or its recipe changes.
 root: host $(ROOT)/.complete
-$(ROOT)/.complete: tests/packages scripts/build-root scripts/common.sh
+$(ROOT)/.complete: tests/packages scripts/build-root
 	scripts/build-root $(ROOT)
 	touch $@
 

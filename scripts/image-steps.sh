@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# shellcheck shell=bash
-# Sourced by scripts/image: how a step is run or skipped, and the steps that make the system's archives.
+# shellcheck shell=bash Sourced by scripts/image: how a step is run or skipped, and the steps that
+# make the system's archives.
 
 product=idevicerescue-amd64
 work=build/image
@@ -10,11 +10,13 @@ programs=${IDR_PROGRAMS:-}
 # which stamp tells that a part's archive changed
 declare -A cpio_stamp=([base]=-cpio [modules]="" [overlay]="")
 
-# Every file of the base system and every module carries this time, whatever day they were packed: the same packages are
-# the same archive at every commit. (2026-01-01; the overlay and the medium carry the commit's.)
+# Every file of the base system and every module carries this time, whatever day they were packed:
+# the same packages are the same archive at every commit. (2026-01-01; the overlay and the medium
+# carry the commit's.)
 system_date=1767225600
 
-# inputs_hash INPUT…: one hash over files, over folders with their names, links and modes, and over words that begin with "=".
+# inputs_hash INPUT…: one hash over files, over folders with their names, links and modes, and over
+# words that begin with "=".
 inputs_hash() {
 	local input
 	for input in "$@"; do
@@ -28,8 +30,8 @@ inputs_hash() {
 	done | sha256sum | cut -d' ' -f1
 }
 
-# step NAME TEXT OUTPUT INPUT… -- CMD…: runs CMD unless OUTPUT was already made from the same inputs. Its words go to a log;
-# a step that fails leaves no stamp.
+# step NAME TEXT OUTPUT INPUT… -- CMD…: runs CMD unless OUTPUT was already made from the same
+# inputs. Its words go to a log; a step that fails leaves no stamp.
 step() {
 	local name=$1 text=$2 output=$3 inputs=() hash began=$SECONDS
 	shift 3
@@ -52,8 +54,9 @@ step() {
 	say "$text: $((SECONDS - began)) s"
 }
 
-# The packages of the kernel that linux-image-amd64 names today, unpacked; and depmod's tables of all its modules. The
-# packages split it: linux-binary has the kernel, linux-modules the modules, linux-base the lists of what is built in.
+# The packages of the kernel that linux-image-amd64 names today, unpacked; and depmod's tables of
+# all its modules. The packages split it: linux-binary has the kernel, linux-modules the modules,
+# linux-base the lists of what is built in.
 make_kernel() {
 	local version image
 	rm -rf "$work/kernel"
@@ -71,13 +74,15 @@ make_kernel() {
 	echo "$version" >"$work/kernel/VERSION"
 }
 
-# apt of the build root. It is root there, or a user who looks like it and cannot become anybody else.
+# apt of the build root. It is root there, or a user who looks like it and cannot become anybody
+# else.
 tree=$PWD
 apt_get() {
 	"$tree/scripts/in-root" apt-get -qq -o APT::Sandbox::User=root "$@"
 }
 
-# The hooks are handed over as text, because an ordinary user's namespace may not be allowed to read his folders.
+# The hooks are handed over as text, because an ordinary user's namespace may not be allowed to read
+# his folders.
 make_base() {
 	local hooks=() hook aptopts
 	mapfile -t aptopts < <(apt_options)
@@ -137,7 +142,8 @@ compress() {
 	truncate -s %4 "$work/$1.zst"
 }
 
-# The kernel unpacks concatenated archives one over the other, each compressed on its own and starting at a multiple of 4.
+# The kernel unpacks concatenated archives one over the other, each compressed on its own and
+# starting at a multiple of 4.
 make_initrd() {
 	cat "$work"/{base,modules,overlay}.zst >build/initrd.img
 }

@@ -127,7 +127,8 @@ def main():
             copy_module(os.path.join(source, path), os.path.join(dest, path.split(".ko")[0] + ".ko"))
         for table in TABLES:
             shutil.copy(os.path.join(source, table), dest)
-        # depmod insists on /lib/modules below the base; the archive must not have a folder of that name
+        # depmod insists on /lib/modules below the base; the archive must not have a folder of that
+        # name
         subprocess.run(["depmod", "-b", os.path.join(args.dest, "usr"), args.version], check=True)
     except (OSError, ValueError, subprocess.CalledProcessError) as err:
         sys.exit(f"modules.py: {err}")

@@ -3,11 +3,13 @@
 #   O=DIR       where objects go (default build/obj), B=DIR where programs go (default build)
 #   SANITIZE=1  AddressSanitizer and UndefinedBehaviorSanitizer
 #   CC=clang    the other compiler
+#   V=1         whole command lines
 
 B ?= build
 O ?= $(B)/obj
 CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
 GEN := build/gen
+quiet = $(if $(V),,@printf '  %-5s %s\n' $(1) $@; )
 
 LIBS_MAIN := libsystemd ncursesw
 LIBS_WORKER := libsystemd libimobiledevice-1.0 libusbmuxd-2.0 libirecovery-1.0 libplist-2.0 libusb-1.0
@@ -41,22 +43,22 @@ WORKER_O := $(SHARED_O) $(call objects,$(call sources,worker))
 programs: $(B)/idevicerescue $(B)/idevicerescue-worker
 
 $(B)/idevicerescue: $(O)/src/main.o $(RESCUE_O)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $$(pkg-config --libs $(LIBS_MAIN))
+	$(call quiet,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $$(pkg-config --libs $(LIBS_MAIN))
 
 $(B)/idevicerescue-worker: $(WORKER_O)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $$(pkg-config --libs $(LIBS_WORKER))
+	$(call quiet,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $$(pkg-config --libs $(LIBS_WORKER))
 
-$(O)/%.o: %.c $(GEN)/version.h src/build.mk
+$(O)/%.o: %.c src/build.mk | $(GEN)/version.h
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $$(pkg-config --cflags $(if $(findstring src/worker/,$<)$(findstring test_worker_,$<),$(LIBS_WORKER),$(LIBS_MAIN))) -c -o $@ $<
+	$(call quiet,CC)$(CC) $(ALL_CFLAGS) $$(pkg-config --cflags $(if $(findstring src/worker/,$<)$(findstring test_worker_,$<),$(LIBS_WORKER),$(LIBS_MAIN))) -c -o $@ $<
 
 $(FACTS_O): $(GEN)/tables.c src/build.mk
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+	$(call quiet,CC)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 $(GEN)/tables.c: src/facts/compile.py $(wildcard src/facts/*.tsv)
 	@mkdir -p $(@D)
-	python3 src/facts/compile.py --output $@
+	$(call quiet,GEN)python3 src/facts/compile.py --output $@
 
 # Written by the host, where git is; without it the tree has no commit to name.
 $(GEN)/version.h:

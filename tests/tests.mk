@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Unit tests, fuzzing. Runs inside the build root, from the top of the tree, on objects that src/build.mk made.
-#   make -f tests/tests.mk unit [UNIT=test_foo]          cmocka programs with AddressSanitizer and UndefinedBehaviorSanitizer
+#   make -f tests/tests.mk unit [UNIT=test_foo]          cmocka programs, with the sanitizers for addresses and for
+#                                                        undefined behaviour
 #   make -f tests/tests.mk fuzz [FUZZ=fuzz_foo] [SECONDS_EACH=10]
 
 B := build/asan
@@ -23,11 +24,11 @@ unit: $(UNIT_PROGRAMS) $(B)/idevicerescue $(B)/idevicerescue-worker
 # test_worker_* link with the worker's objects, all others with those of the main program
 $(B)/unit/test_worker%: $(O)/tests/unit/test_worker%.o $(WORKER_TEST_O)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $$(pkg-config --libs $(LIBS_WORKER) cmocka)
+	$(call quiet,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $$(pkg-config --libs $(LIBS_WORKER) cmocka)
 
 $(B)/unit/%: $(O)/tests/unit/%.o $(RESCUE_O)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $$(pkg-config --libs $(LIBS_MAIN) cmocka)
+	$(call quiet,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $$(pkg-config --libs $(LIBS_MAIN) cmocka)
 
 # --- fuzzing: clang and libFuzzer, the layers below the faces compiled with coverage
 SECONDS_EACH ?= 10
@@ -43,7 +44,7 @@ FUZZ_FLAGS := -std=gnu23 -D_GNU_SOURCE -Isrc -I$(GEN) -O1 -g -fno-omit-frame-poi
 
 $(FUZZ_DIR)/%: tests/fuzz/%.c $(FUZZ_SOURCES) tests/tests.mk
 	@mkdir -p $(@D)
-	clang $(FUZZ_FLAGS) -fsanitize=fuzzer,address,undefined -o $@ $< $(FUZZ_SOURCES) $(FUZZ_MORE) \
+	$(call quiet,CLANG)clang $(FUZZ_FLAGS) -fsanitize=fuzzer,address,undefined -o $@ $< $(FUZZ_SOURCES) $(FUZZ_MORE) \
 		$$(pkg-config --cflags --libs $(or $(FUZZ_LIBS),libsystemd))
 
 fuzz: $(addprefix $(FUZZ_DIR)/,$(FUZZ))

@@ -144,7 +144,8 @@ static void parse_arguments(struct parse *parse, int argc, char **argv)
 			parse_option(parse, (enum option_row)row, optarg);
 		else
 			parse_mistake(parse, c == ':' ? "usage-no-value" : "usage-unknown-option",
-				      argv[optind - 1]);
+				      optopt ? (char[]){ '-', (char)optopt, '\0' }
+					     : argv[optind - 1]);
 	}
 	parse->call.argc = argc - optind;
 	parse->call.argv = argv + optind;

@@ -91,18 +91,18 @@ static void leave(struct member *member, uint64_t now_ms)
 	enter_presence(member, PRESENCE_GONE, now_ms + timing_ms(TIMING_FORGET), now_ms);
 }
 
-/* ECIDs agree or one is missing; if the UDIDs do not, the older one is believed. */
+/* ECIDs agree or one is missing; if the UDIDs do not, the present one is believed: usbmuxd knows
+ * the phone by it. */
 static void learn(struct member *member, const struct identity *news)
 {
-	struct identity trimmed = *news;
-	int r;
+	struct identity *known = &member->phone.identity;
+	int r = identity_learn(known, news);
 
-	r = identity_learn(&member->phone.identity, news);
 	if (r == -EXDEV) {
-		log_warning("phone %u at port %s shows another UDID than before: it is ignored",
-			    member->phone.id, member->phone.sighting.port);
-		trimmed.udid[0] = '\0';
-		r = identity_learn(&member->phone.identity, &trimmed);
+		log_warning("phone %u at port %s shows another UDID than before", member->phone.id,
+			    member->phone.sighting.port);
+		known->udid[0] = '\0';
+		r = identity_learn(known, news);
 	}
 	if (r != 0)
 		member->touched = true;
@@ -153,6 +153,17 @@ static const struct usb_id *find_usb_id(const struct sighting *sighting)
 	return usb_id_find(sighting->vid, sighting->pid);
 }
 
+/* In a full roster the occupant that was just evicted makes room once its leaving is reported. */
+static struct member *add_member(struct fleet *fleet)
+{
+	struct member *member = roster_add(&fleet->roster);
+
+	if (member)
+		return member;
+	roster_report(&fleet->roster, fleet->fn, fleet->user);
+	return roster_add(&fleet->roster);
+}
+
 static void appear(struct fleet *fleet, const struct sighting *sighting, uint64_t now_ms)
 {
 	const struct usb_id *id = find_usb_id(sighting);
@@ -165,26 +176,14 @@ static void appear(struct fleet *fleet, const struct sighting *sighting, uint64_
 		return;
 	member = roster_match(&fleet->roster, &news, sighting->port, NULL);
 	if (!member)
-		member = roster_add(&fleet->roster);
+		member = add_member(fleet);
 	if (!member)
 		return;
 	begin(fleet, member, sighting, id ? id->mode : MODE_UNKNOWN, &news, now_ms);
 }
 
-/* Everything that the older knew and the younger does not say otherwise. */
-static void join_identities(struct identity *older, const struct identity *younger)
-{
-	identity_forget_boot(older);
-	if (identity_learn(older, younger) == -EXDEV) {
-		/* the same ECID with two UDIDs: the present one is believed */
-		older->udid[0] = '\0';
-		(void)identity_learn(older, younger);
-	}
-}
-
 /*
- * Two entries are one handset. The older id stays, the younger enumeration counts. A job that
- * awaits either of them awaits the one.
+ * Two entries are one handset: the older id stays, the younger enumeration counts.
  */
 static struct member *merge(struct member *a, struct member *b, uint64_t now_ms)
 {
@@ -193,20 +192,10 @@ static struct member *merge(struct member *a, struct member *b, uint64_t now_ms)
 				? keep->phone.on_bus
 				: keep->sequence > drop->sequence;
 	struct member *live = keep_is_live ? keep : drop, *past = keep_is_live ? drop : keep;
-	struct identity joined = past->phone.identity;
-	struct phone *phone = &live->phone;
 	unsigned id = keep->phone.id;
 
 	log_info("phone %u is phone %u", drop->phone.id, keep->phone.id);
-	join_identities(&joined, &live->phone.identity);
-	phone->identity = joined;
-	phone->enumerations += past->phone.enumerations;
-	if (past->phone.awaited_until_ms > now_ms && phone->awaited_until_ms == 0 &&
-	    phone->presence != PRESENCE_PRESENT) {
-		phone->awaited_until_ms = past->phone.awaited_until_ms;
-		text_copy(phone->awaited_port, sizeof(phone->awaited_port),
-			  past->phone.awaited_port);
-	}
+	phone_join(&live->phone, &past->phone, now_ms);
 	if (!keep_is_live) {
 		struct phone gone = keep->phone;
 
@@ -223,17 +212,31 @@ static struct member *merge(struct member *a, struct member *b, uint64_t now_ms)
 	return keep;
 }
 
-/* Merges the phone with every other that has one of its names. Returns what it became. */
-static struct member *merge_all(struct fleet *fleet, struct member *member, uint64_t now_ms)
+/* Two ECIDs that claim one UDID stay two phones; the present one has the UDID. */
+static void take_udid_away(struct fleet *fleet, const struct member *from_others)
 {
-	for (;;) {
-		struct member *other =
-		    roster_match(&fleet->roster, &member->phone.identity, NULL, member);
+	const char *udid = from_others->phone.identity.udid;
 
-		if (!other)
-			return member;
-		member = merge(member, other, now_ms);
+	for (size_t i = 0; i < fleet->roster.count && udid[0] != '\0'; i++) {
+		struct member *member = fleet->roster.members[i];
+
+		if (member == from_others || strcmp(member->phone.identity.udid, udid) != 0)
+			continue;
+		log_warning("phones %u and %u claim the same UDID", member->phone.id,
+			    from_others->phone.id);
+		member->phone.identity.udid[0] = '\0';
+		member->touched = true;
 	}
+}
+
+/* Merges the phone with every other that has one of its names. */
+static void merge_all(struct fleet *fleet, struct member *member, uint64_t now_ms)
+{
+	struct member *other;
+
+	while ((other = roster_match(&fleet->roster, &member->phone.identity, NULL, member)))
+		member = merge(member, other, now_ms);
+	take_udid_away(fleet, member);
 }
 
 /* The enumeration is another phone's than was thought (its port had decided). */
@@ -247,7 +250,7 @@ static struct member *move_enumeration(struct fleet *fleet, struct member *membe
 	leave(member, now_ms);
 	other = roster_match(&fleet->roster, news, sighting.port, member);
 	if (!other)
-		other = roster_add(&fleet->roster);
+		other = add_member(fleet);
 	if (other)
 		begin(fleet, other, &sighting, mode, news, now_ms);
 	return other;
@@ -272,7 +275,7 @@ static void look_again(struct fleet *fleet, const struct sighting *sighting, uin
 	member->phone.sighting = *sighting;
 	member->touched = true;
 	learn(member, &news);
-	(void)merge_all(fleet, member, now_ms);
+	merge_all(fleet, member, now_ms);
 }
 
 /* Ends what time alone ends. */
@@ -320,7 +323,7 @@ static void learn_from_mux(struct fleet *fleet, struct member *member, uint64_t 
 	if (identity_compare(&member->phone.identity, &news) == TIE_DIFFERENT)
 		return;
 	learn(member, &news);
-	(void)merge_all(fleet, member, now_ms);
+	merge_all(fleet, member, now_ms);
 }
 
 static bool speaks_mux(const struct phone *phone)
@@ -422,7 +425,7 @@ static void take_answer(struct fleet *fleet, struct member *member, enum mode mo
 	}
 	learn(member, news);
 	enter_mode(member, mode, now_ms);
-	(void)merge_all(fleet, member, now_ms);
+	merge_all(fleet, member, now_ms);
 }
 
 void fleet_identity(struct fleet *fleet, unsigned id, const char *syspath, enum mode mode,

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "phone/match.h"
+#include "base/text.h"
+#include <errno.h>
 #include <string.h>
 
 static bool is_nameless(const struct identity *identity)
@@ -28,4 +30,28 @@ enum match phone_match(const struct phone *phone, const struct identity *news, c
 	    strcmp(phone->sighting.port, port) == 0)
 		return MATCH_SAME_PORT;
 	return MATCH_NONE;
+}
+
+/* Everything that the older knew and the younger does not say otherwise. */
+static void join_identities(struct identity *older, const struct identity *younger)
+{
+	identity_forget_boot(older);
+	if (identity_learn(older, younger) == -EXDEV) {
+		older->udid[0] = '\0'; /* the same ECID: the present UDID is believed */
+		(void)identity_learn(older, younger);
+	}
+}
+
+void phone_join(struct phone *live, const struct phone *past, uint64_t now_ms)
+{
+	struct identity joined = past->identity;
+
+	join_identities(&joined, &live->identity);
+	live->identity = joined;
+	live->enumerations += past->enumerations;
+	if (past->awaited_until_ms > now_ms && live->awaited_until_ms == 0 &&
+	    live->presence != PRESENCE_PRESENT) {
+		live->awaited_until_ms = past->awaited_until_ms;
+		text_copy(live->awaited_port, sizeof(live->awaited_port), past->awaited_port);
+	}
 }

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Whether something that appeared is a phone that we know: the one place that decides it. Strongest
- * first: ECID → UDID → the port at which a job expects the phone back → the same port as before,
- * for things without any name.
+ * Whether something that appeared is a phone that we know, and how two become one: the one place
+ * that decides it. Strongest first: ECID → UDID → the port at which a job expects the phone back →
+ * the same port as before, for things without any name.
  */
 #include "phone/phone.h"
 
@@ -23,3 +23,10 @@ enum match {
  * decides.
  */
 enum match phone_match(const struct phone *phone, const struct identity *news, const char *port);
+
+/*
+ * Two phones turned out to be one: adds what was known of the past one to the live one, whose
+ * enumeration counts. A job that awaits the past one awaits the live one, unless that has settled:
+ * then what it waited for has happened.
+ */
+void phone_join(struct phone *live, const struct phone *past, uint64_t now_ms);

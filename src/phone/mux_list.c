@@ -25,8 +25,9 @@ void mux_list_add(struct mux_list *list, const char *udid, unsigned location, ui
 	struct mux_entry *entry = &list->entries[i];
 
 	if (i == MUX_LIST_MAX) {
-		log_warning("usbmuxd lists more than %d phones: %s is not looked at", MUX_LIST_MAX,
-			    udid);
+		if (!list->full)
+			log_warning("usbmuxd lists %d phones: no more are looked at", MUX_LIST_MAX);
+		list->full = true;
 		return;
 	}
 	if (i == list->count)
@@ -38,6 +39,7 @@ void mux_list_add(struct mux_list *list, const char *udid, unsigned location, ui
 static void remove_entry(struct mux_list *list, size_t i)
 {
 	list->entries[i] = list->entries[--list->count];
+	list->full = false;
 }
 
 void mux_list_remove(struct mux_list *list, const char *udid, unsigned location)

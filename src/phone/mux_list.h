@@ -16,6 +16,7 @@ struct mux_entry {
 };
 
 struct mux_list {
+	bool full; /* said so already */
 	size_t count;
 	struct mux_entry entries[MUX_LIST_MAX];
 };

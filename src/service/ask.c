@@ -199,8 +199,9 @@ static void question_end(struct question *question, const struct error *err)
 
 	question_unlink(question);
 	if (err) {
-		log_warning("the phone at %s was asked without success: %s: %s", question->syspath,
-			    err->origin, err->text);
+		log_write(err->kind == ERROR_UNPLUGGED ? LOG_INFO : LOG_WARNING,
+			  "the phone at %s was asked without success: %s: %s", question->syspath,
+			  err->origin, err->text);
 		problem_set(asker, question, err);
 	} else {
 		problem_clear(asker, question->phone_id);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "service/interface.h"
 
+#define NULLABLE                  SD_VARLINK_NULLABLE
 #define COMMENT(text)             SD_VARLINK_FIELD_COMMENT(text)
 #define FIELD(name, type)         SD_VARLINK_DEFINE_FIELD(name, SD_VARLINK_##type, 0)
-#define MAYBE(name, type)         SD_VARLINK_DEFINE_FIELD(name, SD_VARLINK_##type, SD_VARLINK_NULLABLE)
-#define MAYBE_STRUCT(name, named) SD_VARLINK_DEFINE_FIELD_BY_TYPE(name, named, SD_VARLINK_NULLABLE)
+#define MAYBE(name, type)         SD_VARLINK_DEFINE_FIELD(name, SD_VARLINK_##type, NULLABLE)
+#define MAYBE_STRUCT(name, named) SD_VARLINK_DEFINE_FIELD_BY_TYPE(name, named, NULLABLE)
 
 /* One field a line, as in the text that varlinkctl prints. */
 /* clang-format off */
@@ -51,7 +52,7 @@ static SD_VARLINK_DEFINE_STRUCT_TYPE(Phone,
 	MAYBE(scep, STRING),
 	MAYBE(ibfl, STRING),
 	COMMENT("Ids of the bits that are set in ibfl"),
-	SD_VARLINK_DEFINE_FIELD(iboot_flags, SD_VARLINK_STRING, SD_VARLINK_ARRAY | SD_VARLINK_NULLABLE),
+	SD_VARLINK_DEFINE_FIELD(iboot_flags, SD_VARLINK_STRING, SD_VARLINK_ARRAY | NULLABLE),
 	COMMENT("SecureROM tag, Apple serial number, IMEI, name of an active exploit"),
 	MAYBE(srtg, STRING),
 	MAYBE(srnm, STRING),

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Owns the varlink server, the watchers, the number of the latest event, and one `struct show_call`
- * for each Show that waits for a phone's answer.
+ * Owns the varlink server, the list of its links (sd-varlink keeps none that could be closed at the
+ * end), the watchers, the number of the latest event, and one `struct show_call` for each Show that
+ * waits for a phone's answer.
  *
  * Invariants: a snapshot with number n holds the effect of all events up to n, because both are
  * made in the same thread from the same fleet. A show_call lives until its answer came or its link
@@ -29,6 +30,11 @@ enum {
 	WANTED_BYTES_MAX = 256, /* a PHONE argument; longer ones fit no phone */
 };
 
+struct peer {
+	struct peer *next;
+	sd_varlink *link; /* borrowed: sd-varlink holds it from connect to disconnect */
+};
+
 struct show_call {
 	struct show_call *next;
 	struct server *server;
@@ -41,6 +47,7 @@ struct server {
 	char *path;
 	struct fleet *fleet;
 	struct asker *asker;
+	struct peer *peers;
 	struct watchers *watchers;
 	struct show_call *calls;
 	uint64_t seq;
@@ -271,17 +278,18 @@ static void on_answer(const struct phone *phone, const struct error *err, void *
 {
 	struct show_call *call = user;
 	struct error left;
-	int r;
 
 	if (!err && !phone) {
 		(void)error_set(&left, ERROR_UNPLUGGED, "service", 0,
 				"it left the USB bus meanwhile");
 		err = &left;
 	}
-	r = err ? reply_not_answered(call->link, call->wanted, err)
-		: reply_phone(call->server, call->link, phone);
-	if (r < 0)
-		log_info("an answer finds nobody: %s", strerror(-r));
+	/* A link that has just gone is no failure of ours, and sd_varlink_error() always returns
+	 * the error that it sent. */
+	if (err)
+		(void)reply_not_answered(call->link, call->wanted, err);
+	else
+		(void)reply_phone(call->server, call->link, phone);
 	show_call_end(call);
 }
 
@@ -339,10 +347,35 @@ static int on_show(sd_varlink *link, sd_json_variant *parameters, sd_varlink_met
 	return reply_phone(server, link, phone);
 }
 
+static int on_connect(sd_varlink_server *varlink, sd_varlink *link, void *user)
+{
+	struct server *server = user;
+	struct peer *peer = malloc(sizeof(*peer));
+
+	if (!peer)
+		return -ENOMEM; /* sd-varlink closes the link */
+	*peer = (struct peer){ .next = server->peers, .link = link };
+	server->peers = peer;
+	return 0;
+}
+
+static void peer_remove(struct server *server, const sd_varlink *link)
+{
+	struct peer **at = &server->peers, *peer;
+
+	while (*at && (*at)->link != link)
+		at = &(*at)->next;
+	peer = *at;
+	if (peer)
+		*at = peer->next;
+	free(peer);
+}
+
 static void on_disconnect(sd_varlink_server *varlink, sd_varlink *link, void *user)
 {
 	struct server *server = user;
 
+	peer_remove(server, link);
 	watchers_remove(server->watchers, link);
 	for (struct show_call *call = server->calls, *next; call; call = next) {
 		next = call->next;
@@ -371,6 +404,8 @@ static int server_bind(struct server *server)
 	for (size_t i = 0; r >= 0 && i < ARRAY_LEN(methods); i++)
 		r = sd_varlink_server_bind_method(server->varlink, server_method_names[i],
 						  methods[i]);
+	if (r >= 0)
+		r = sd_varlink_server_bind_connect(server->varlink, on_connect);
 	if (r >= 0)
 		r = sd_varlink_server_bind_disconnect(server->varlink, on_disconnect);
 	if (r >= 0)
@@ -421,12 +456,8 @@ struct server *server_free(struct server *server)
 {
 	if (!server)
 		return NULL;
-	if (server->varlink)
-		(void)sd_varlink_server_bind_disconnect(server->varlink, NULL);
-	while (server->calls) {
-		asker_forget(server->asker, server->calls);
-		show_call_end(server->calls);
-	}
+	while (server->peers) /* each comes back to on_disconnect(), which cleans up after it */
+		(void)sd_varlink_close(server->peers->link);
 	watchers_free(server->watchers);
 	if (server->varlink) {
 		(void)sd_varlink_server_shutdown(server->varlink);

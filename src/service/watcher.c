@@ -39,7 +39,8 @@ struct watchers *watchers_free(struct watchers *watchers)
 		struct watcher *watcher = watchers->first;
 
 		watchers->first = watcher->next;
-		sd_varlink_flush_close_unref(watcher->link);
+		/* not flushed: that would wait for one that does not read */
+		sd_varlink_close_unref(watcher->link);
 		free(watcher);
 	}
 	free(watchers);

@@ -40,7 +40,8 @@ struct worker_link {
 	worker_event_fn event_fn;
 	worker_end_fn end_fn;
 	void *user;
-	bool *freed; /* set by worker_link_free() under a caller that still holds the link */
+	bool in_event; /* event_fn runs: it may free the link, whose memory must last until then */
+	bool freed;
 };
 
 /* Releases all but the memory. */
@@ -60,10 +61,11 @@ struct worker_link *worker_link_free(struct worker_link *link)
 {
 	if (!link)
 		return NULL;
-	if (link->freed)
-		*link->freed = true;
 	link_close(link, link->fd >= 0);
-	free(link);
+	if (link->in_event)
+		link->freed = true;
+	else
+		free(link);
 	return NULL;
 }
 
@@ -122,16 +124,15 @@ static bool link_take_line(struct worker_link *link, sd_json_variant *object)
 		link_fail(link, ERROR_PROTOCOL, "wrote a line that is neither event nor result");
 		return false;
 	}
-	if (link->event_fn) {
-		bool freed = false;
-
-		link->freed = &freed;
-		link->event_fn(name, object, link->user);
-		if (freed)
-			return false;
-		link->freed = NULL;
-	}
-	return true;
+	if (!link->event_fn)
+		return true;
+	link->in_event = true;
+	link->event_fn(name, object, link->user);
+	link->in_event = false;
+	if (!link->freed)
+		return true;
+	free(link);
+	return false;
 }
 
 /* All whole lines that were read. Returns false when the link is over or freed. */

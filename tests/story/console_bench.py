@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the console's stories need: the service on a tape, phones to put on it, a terminal to look at."""
+"""What the console's stories need: a service on a tape, phones to put on it, a terminal to see."""
 import json
 import os
 import re
@@ -179,14 +179,16 @@ class Terminal:
         self.wait(lambda: all(text in self.text() for text in texts), f"waiting for {texts}")
 
     def sees_no(self, *texts):
-        self.wait(lambda: not any(text in self.text() for text in texts), f"waiting until gone: {texts}")
+        self.wait(lambda: not any(text in self.text() for text in texts), 
+                  f"waiting until gone: {texts}")
 
     def golden(self, name, *texts):
-        """Waits for the texts, and for the screen of the golden file (UPDATE_GOLDEN=1 writes it)."""
+        """Waits for the texts, then for the golden screen (UPDATE_GOLDEN=1 writes it)."""
         path = GOLDEN / f"{name}.txt"
         self.sees(*texts)
-        self.sees_no("Just plugged in")
         if os.environ.get("UPDATE_GOLDEN"):
+            self.drain()
+            self.sees_no("Just plugged in")
             self.drain()
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(self.text(), encoding="utf-8")

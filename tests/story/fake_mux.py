@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A usbmuxd in software, with phones that say what a test wants.
 
-It speaks usbmuxd's socket protocol (plist form) and, on a connection to a phone's lockdown port, lockdownd's framing; the
-layouts are those of usbmuxd 1.1.1 and of real phones' answers (reference: device-protocols.md 3.3, 4.1-4.3). Everything
-that was asked is kept, so a test can also say what must not have been asked.
+It speaks usbmuxd's socket protocol (plist form) and, on a connection to a phone's lockdown port,
+lockdownd's framing; the layouts are those of usbmuxd 1.1.1 and of real phones' answers (reference:
+device-protocols.md 3.3, 4.1-4.3). Everything that was asked is kept, so a test can also say what
+must not have been asked.
 """
 import os
 import plistlib
@@ -21,11 +22,14 @@ CLOSE = object()    # as an answer: the connection ends
 
 UDID = "00008110-001C20223E29401E"
 NORMAL_VALUES = {  # the set that a real phone tells an unpaired host, shortened
-    "BuildVersion": "21F90", "ChipID": 33040, "DeviceClass": "iPhone", "DeviceName": "Anna's iPhone",
-    "HardwareModel": "D17AP", "PartitionType": "GUID_partition_scheme", "ProductName": "iPhone OS",
-    "ProductType": "iPhone14,5", "ProductVersion": "17.5.1", "ProductionSOC": True, "ProtocolVersion": "2",
-    "UniqueChipID": 0x1C20223E29401E, "UniqueDeviceID": UDID, "WiFiAddress": "00:11:22:33:44:55",
+    "BuildVersion": "21F90", "ChipID": 33040, "DeviceClass": "iPhone",
+    "DeviceName": "Anna's iPhone", "HardwareModel": "D17AP",
+    "PartitionType": "GUID_partition_scheme", "ProductName": "iPhone OS",
+    "ProductType": "iPhone14,5", "ProductVersion": "17.5.1", "ProductionSOC": True,
+    "ProtocolVersion": "2", "UniqueChipID": 0x1C20223E29401E, "UniqueDeviceID": UDID,
+    "WiFiAddress": "00:11:22:33:44:55",
 }
+HARDWARE_INFO = {"BoardID": 10, "ChipID": 33040, "UniqueChipID": 0x1C20223E29401E}
 
 
 def phone(device_id=1, udid=UDID, location=0x10002, **more):
@@ -48,17 +52,19 @@ def normal_lockdown(values=NORMAL_VALUES, overrides=None):
             return {"Request": name, "Value": values}
         if name == "GetValue" and request["Key"] in values:
             return {"Key": request["Key"], "Request": name, "Value": values[request["Key"]]}
-        return {"Error": "MissingValue" if name == "GetValue" else "SessionInactive", "Request": name}
+        error = "MissingValue" if name == "GetValue" else "SessionInactive"
+        return {"Error": error, "Request": name}
     return answer
 
 
-def restored(hardware={"BoardID": 10, "ChipID": 33040, "UniqueChipID": 0x1C20223E29401E}):
+def restored(hardware=HARDWARE_INFO):
     """An answerer like restored of a restore ramdisk."""
     def answer(request):
         name = request["Request"]
         if name == "QueryType":
-            return {"Request": name, "RestoreProtocolVersion": 15, "Type": "com.apple.mobile.restored"}
-        if name == "QueryValue" and request["QueryKey"] == "HardwareInfo" and hardware is not None:
+            return {"Request": name, "RestoreProtocolVersion": 15,
+                    "Type": "com.apple.mobile.restored"}
+        if name == "QueryValue" and request["QueryKey"] == "HardwareInfo" and hardware:
             return {"HardwareInfo": hardware, "Request": name}
         return {"Error": "InvalidKey", "Request": name}
     return answer
@@ -79,7 +85,9 @@ def receive(connection, count):
 
 
 class FakeMux:
-    """Listens from its creation until stop(). lockdown: request → dict, bytes (sent as they are), SILENCE or CLOSE."""
+    """Listens from its creation until stop().
+
+    lockdown: request → dict, bytes (sent as they are), SILENCE or CLOSE."""
 
     def __init__(self, path, phones=(), lockdown=None, connect_result=OK, answers=None):
         self.path = str(path)
@@ -196,8 +204,12 @@ class FakeMux:
 
     def _connect(self, connection, message, tag):
         known = message["DeviceID"] in self._phones
-        port = socket.ntohs(message["PortNumber"])
-        number = self.connect_result if known and port == LOCKDOWN_PORT else BAD_DEVICE if not known else REFUSED
+        if not known:
+            number = BAD_DEVICE
+        elif socket.ntohs(message["PortNumber"]) != LOCKDOWN_PORT:
+            number = REFUSED
+        else:
+            number = self.connect_result
         self._result(connection, tag, number)
         while number == OK and (head := receive(connection, 4)) is not None:
             request = plistlib.loads(receive(connection, struct.unpack(">I", head)[0]))
@@ -208,7 +220,7 @@ class FakeMux:
             if answer is SILENCE:
                 continue
             body = answer if isinstance(answer, bytes) else plistlib.dumps(answer)
-            if isinstance(answer, dict):
-                connection.sendall(struct.pack(">I", len(body)))  # real phones send the length alone
+            if isinstance(answer, dict):  # real phones send the length alone
+                connection.sendall(struct.pack(">I", len(body)))
             connection.sendall(body)
         return False

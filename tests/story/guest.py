@@ -150,7 +150,7 @@ class Guest:
     def __init__(self, options):
         self.options = options
         self.phones = []
-        self.agent = self.monitor = self.serial = self.qemu = None
+        self.agent = self.monitor = self.qemu = None
         self.commands = 0
         # inside the tree, because the simphones run in the build root and see nothing else
         (TREE / "build/run").mkdir(parents=True, exist_ok=True)
@@ -178,8 +178,6 @@ class Guest:
         self.agent = Lines(self.run_dir / "agent.sock", deadline, self._alive)
         self.monitor = Lines(self.run_dir / "qmp.sock", deadline, self._alive)
         self._monitor_begin(deadline)
-        if not self.options.console:
-            self.serial = Lines(self.run_dir / "serial.sock", deadline, self._alive)
         for index, spec in enumerate(self.options.phones):
             self.phones.append(Phone(index, spec, self.run_dir, deadline))
 
@@ -204,10 +202,10 @@ class Guest:
         for phone in self.phones:
             phone.close()
         self.phones = []
-        for lines in (self.agent, self.monitor, self.serial):
+        for lines in (self.agent, self.monitor):
             if lines:
                 lines.close()
-        self.agent = self.monitor = self.serial = None
+        self.agent = self.monitor = None
         if self.qemu:
             _end(self.qemu)
             self.qemu = None
@@ -287,7 +285,10 @@ class Guest:
 
     def serial_send(self, data):
         """Types bytes on the first serial line."""
-        self.serial.socket.sendall(data)
+        # connected only for this moment: QEMU stops the machine when a connected reader does not read
+        line = Lines(self.run_dir / "serial.sock", time.monotonic() + 10, self._alive)
+        line.socket.sendall(data)
+        line.close()
 
     def _monitor_begin(self, deadline):
         self.monitor.read(deadline)

@@ -17,8 +17,7 @@ PORT_NAME = "org.idevicerescue.test"
 UNIT_TEXT = f"""[Unit]
 Description=Test channel of the virtual machine
 DefaultDependencies=no
-After=idevicerescue.service dev-virtio\\x2dports-{PORT_NAME}.device
-Requires=dev-virtio\\x2dports-{PORT_NAME}.device
+After=idevicerescue.service
 [Service]
 ImportCredential=idevicerescue.test-agent
 ExecStart=/bin/bash ${{CREDENTIALS_DIRECTORY}}/idevicerescue.test-agent

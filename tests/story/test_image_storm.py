@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""200 random plug, unplug and mode-change events in one boot: the fleet ends right, no phone is doubled or lost, and the
-service's memory does not grow."""
+"""200 random plug, unplug and mode-change events in one boot: the fleet ends right, no phone is doubled or lost, and
+the service's memory does not grow."""
 
 import os
 import random

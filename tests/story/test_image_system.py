@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The system around the program: disks are left alone, the data partition is found, services come back, the network works, and
-without a test's credentials nothing of the test channel is there."""
+"""The system around the program: disks are left alone, the data partition is found, services come back, the network
+works, and without a test's credentials nothing of the test channel is there."""
 
 import hashlib
 import json
@@ -49,7 +49,8 @@ def disks():
     stick, internal = folder / "stick.img", folder / "internal.img"
     make_disk(stick, [("RESCUEDATA", 64, ["mkfs.exfat", "-L", "RESCUEDATA"])])
     # the PC's own: Windows' and Linux' kind, and one that only pretends to be ours by its label
-    make_disk(internal, [("Windows", 40, ["mkfs.exfat", "-L", "Windows"]), ("Linux", 40, ["mkfs.ext4", "-q", "-L", "root"]),
+    make_disk(internal, [("Windows", 40, ["mkfs.exfat", "-L", "Windows"]),
+                         ("Linux", 40, ["mkfs.ext4", "-q", "-L", "root"]),
                          ("Other", 40, ["mkfs.exfat", "-L", "RESCUEDATA"])])
     yield stick, internal
     shutil.rmtree(folder)
@@ -58,7 +59,8 @@ def disks():
 @pytest.fixture(scope="module")
 def machine(power_on, disks):
     stick, internal = disks
-    extra = ["-drive", f"if=none,id=stick,format=raw,file={stick}", "-device", "usb-storage,bus=usb0.0,port=2,drive=stick",
+    extra = ["-drive", f"if=none,id=stick,format=raw,file={stick}",
+             "-device", "usb-storage,bus=usb0.0,port=2,drive=stick",
              "-drive", f"if=none,id=internal,format=raw,file={internal}", "-device", "ide-hd,drive=internal"]
     booted = power_on(firmware="direct", phones=["iphone13-recovery"], qemu=extra)
     yield booted
@@ -87,7 +89,8 @@ def test_internal_disks_are_never_mounted_nor_written(machine, disks):
 
 
 def test_network_by_dhcp_with_names_and_time(machine):
-    machine.ok("timeout 40 bash -c 'until networkctl --no-pager --no-legend list | grep -q routable; do sleep 0.5; done'")
+    routable = "networkctl --no-pager --no-legend list | grep -q routable"
+    machine.ok(f"timeout 40 bash -c 'until {routable}; do sleep 0.5; done'")
     assert "10.0.2.15" in machine.ok("ip -4 -brief address 2>/dev/null || networkctl status --no-pager")
     assert "10.0.2.3" in machine.ok("cat /etc/resolv.conf /run/systemd/resolve/resolv.conf 2>/dev/null")
     assert machine.ok("systemctl is-active systemd-timesyncd").strip() == "active"
@@ -105,10 +108,10 @@ def test_service_comes_back_after_a_crash(machine):
 def test_usbmuxd_comes_back_and_the_phone_with_it(machine):
     machine.phone(0).control("mode normal")
     machine.settle()
-    machine.ok("timeout 60 bash -c 'until idevicerescue list --json | grep -q \"\\\"in_mux\\\":true\"; do sleep 0.5; done'")
+    listed = "idevicerescue list --json | grep -q in_mux.:true"
+    machine.ok(f"timeout 60 bash -c 'until {listed}; do sleep 0.5; done'")
     machine.ok("systemctl kill -s KILL usbmuxd")
-    machine.ok("timeout 90 bash -c 'until idevice_id -l | grep -q . && "
-               "idevicerescue list --json | grep -q \"\\\"in_mux\\\":true\"; do sleep 0.5; done'", 120)
+    machine.ok(f"timeout 90 bash -c 'until idevice_id -l | grep -q . && {listed}; do sleep 0.5; done'", 120)
     machine.phone(0).control("mode recovery")
     machine.settle()
 

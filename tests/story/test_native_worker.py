@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The real worker program over a socketpair, as the service runs it, with a usbmuxd in software behind it."""
+"""The real worker over a socketpair, as the service runs it; behind it a usbmuxd in software."""
 import contextlib
 import json
 import os
@@ -15,7 +15,7 @@ import pytest
 import fake_mux
 from fake_mux import CLOSE, SILENCE, UDID, FakeMux, normal_lockdown, phone, restored
 
-PROGRAM = os.path.join(os.environ.get("IDR_PROGRAMS", "build"), "idevicerescue-worker")
+PROGRAM = os.path.join(os.environ.get("IDR_PROGRAMS", "build/asan"), "idevicerescue-worker")
 PROBE = {"v": 1, "type": "request", "kind": "probe"}
 WATCH = {"v": 1, "type": "request", "kind": "mux-watch"}
 LINE_BYTES_MAX = 64 * 1024
@@ -30,8 +30,8 @@ class Worker:
         self.socket.settimeout(10)
         environment = dict(os.environ, USBMUXD_SOCKET_ADDRESS=f"UNIX:{mux_path}")
         with theirs:
-            self.process = subprocess.Popen([PROGRAM, kind], stdin=theirs, stdout=theirs, env=environment,
-                                            start_new_session=True)
+            self.process = subprocess.Popen([PROGRAM, kind], stdin=theirs, stdout=theirs,
+                                            env=environment, start_new_session=True)
         self._rest = b""
 
     def send(self, request):
@@ -110,7 +110,8 @@ def error_of(result):
 
 def assert_only_asked(mux):
     """What can raise no dialog and leaves no pairing behind."""
-    assert {request["Request"] for request in mux.asked_phone} <= {"QueryType", "GetValue", "QueryValue"}
+    asked_phone = {request["Request"] for request in mux.asked_phone}
+    assert asked_phone <= {"QueryType", "GetValue", "QueryValue"}
     assert set(mux.asked) <= {"ListDevices", "Connect", "Listen"}
 
 
@@ -156,17 +157,19 @@ def test_half_a_request(path):
 
 def test_unknown_kind_is_usage():
     for arguments in ([], ["format-disk"], ["probe", "x"]):
-        ended = subprocess.run([PROGRAM, *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=10, check=False)
+        ended = subprocess.run([PROGRAM, *arguments], stdin=subprocess.DEVNULL,
+                               capture_output=True, timeout=10, check=False)
         assert ended.returncode == 2
         assert b"probe" in ended.stderr and ended.stdout == b""
 
 
 def test_by_hand_from_a_pipe(path):
-    """A pipe that ends is no service that hung up: `echo … | idevicerescue-worker probe` answers."""
+    """A pipe that ends is no service that hung up: `echo … | idevicerescue-worker probe` works."""
     line = json.dumps(dict(PROBE, mode="normal", udid=UDID)).encode() + b"\n"
     with FakeMux(path, [phone()]):
-        ended = subprocess.run([PROGRAM, "probe"], input=line, capture_output=True, timeout=10, check=False,
-                               env=dict(os.environ, USBMUXD_SOCKET_ADDRESS=f"UNIX:{path}"))
+        ended = subprocess.run([PROGRAM, "probe"], input=line, capture_output=True, timeout=10,
+                               check=False, env=dict(os.environ,
+                                                     USBMUXD_SOCKET_ADDRESS=f"UNIX:{path}"))
     assert json.loads(ended.stdout)["ok"] is True
     assert ended.returncode == 0
 
@@ -206,7 +209,8 @@ def test_name_of_any_script(path, name):
 
 
 def test_name_of_bad_utf8(path):
-    body = plistlib.dumps({"Request": "GetValue", "Value": dict(fake_mux.NORMAL_VALUES, DeviceName="a@b")})
+    values = dict(fake_mux.NORMAL_VALUES, DeviceName="a@b")
+    body = plistlib.dumps({"Request": "GetValue", "Value": values})
     body = body.replace(b"a@b", b"a\xff\xed\xa0\x80b")
     with FakeMux(path, [phone()], normal_lockdown(overrides={"GetValue": framed(body)})):
         name = probe(path)["identity"]["name"]
@@ -220,7 +224,8 @@ def test_name_that_is_too_long(path):
 
 
 def test_empty_and_odd_values_are_left_out(path):
-    odd = dict(fake_mux.NORMAL_VALUES, DeviceName="", ProductVersion=17, BuildVersion=["x"], UniqueChipID=-1)
+    odd = dict(fake_mux.NORMAL_VALUES, DeviceName="", ProductVersion=17, BuildVersion=["x"],
+               UniqueChipID=-1)
     with FakeMux(path, [phone()], normal_lockdown(odd)):
         assert probe(path)["identity"] == {"udid": UDID, "product": "iPhone14,5", "board": "D17AP"}
 
@@ -264,7 +269,8 @@ LOCKDOWN_FAILURES = {
 }
 
 
-@pytest.mark.parametrize("overrides, expected", LOCKDOWN_FAILURES.values(), ids=LOCKDOWN_FAILURES.keys())
+@pytest.mark.parametrize("overrides, expected", LOCKDOWN_FAILURES.values(),
+                         ids=LOCKDOWN_FAILURES.keys())
 def test_lockdown_failures(path, overrides, expected):
     with FakeMux(path, [phone()], normal_lockdown(overrides=overrides)) as mux:
         assert error_of(probe(path)) == (expected, "lockdownd")
@@ -322,15 +328,16 @@ def test_usbmuxd_that_sends_garbage(path):
 
 
 def test_silent_phone(path):
-    """lockdown's own limit is 30 s; the service must hear `silent` before it would call the worker dead."""
+    """lockdown's own limit is 30 s; the service must hear `silent` before it calls us dead."""
     silences = {
         "to QueryType": normal_lockdown(overrides={"QueryType": SILENCE}),
         "to GetValue": normal_lockdown(overrides={"GetValue": SILENCE}),
-        "in its answer": normal_lockdown(overrides={"QueryType": struct.pack(">I", 0xFFFFFFFF) + b"<?xml"}),
+        "in its answer": normal_lockdown(overrides={"QueryType": b"\xff\xff\xff\xff<?xml"}),
     }
     with contextlib.ExitStack() as stack:
         started = time.monotonic()
-        muxes = [stack.enter_context(FakeMux(f"{path}{i}", [phone()], lockdown)) for i, lockdown in enumerate(silences.values())]
+        muxes = [stack.enter_context(FakeMux(f"{path}{i}", [phone()], lockdown))
+                 for i, lockdown in enumerate(silences.values())]
         request = dict(PROBE, mode="normal", udid=UDID)
         for running in [stack.enter_context(worker("probe", mux.path, request)) for mux in muxes]:
             assert error_of(running.result(PROBE_SILENCE_S)) == ("silent", "worker")
@@ -353,8 +360,8 @@ UP, DOWN = {"event": "mux-up"}, {"event": "mux-down"}
 
 
 def attached(event="attached", mux_id=1, udid=UDID, location=0x10002, connection="usb"):
-    return {"event": event, "udid": udid, "mux_id": mux_id, "location": location, "product_id": 0x12A8,
-            "connection": connection}
+    return {"event": event, "udid": udid, "mux_id": mux_id, "location": location,
+            "product_id": 0x12A8, "connection": connection}
 
 
 def test_watch_phones_come_and_go(path):
@@ -362,14 +369,15 @@ def test_watch_phones_come_and_go(path):
         assert running.event() == UP
         assert running.event() == attached()
         mux.attach(phone(2, "00008030001A1B2C3D4E5F6A", 0x30011))
-        assert running.event() == attached(mux_id=2, udid="00008030-001A1B2C3D4E5F6A", location=0x30011)
+        second = {"mux_id": 2, "udid": "00008030-001A1B2C3D4E5F6A", "location": 0x30011}
+        assert running.event() == attached(**second)
         mux.attach(phone(3, "a" * 40, ConnectionType="Network", NetworkAddress=b"\x02\0"))
         assert running.event() == attached(mux_id=3, udid="a" * 40, connection="network")
         mux.detach(1)
         assert running.event() == attached("detached")
         mux.tell_raw(mux.packet({"MessageType": "Paired", "DeviceID": 2}, 0))
         mux.detach(2)
-        assert running.event() == attached("detached", 2, "00008030-001A1B2C3D4E5F6A", 0x30011)
+        assert running.event() == attached("detached", **second)
         assert_only_asked(mux)
 
 
@@ -441,18 +449,20 @@ def watch_fails(path, mux, after=None):
 
 def test_watch_broken_mux(path):
     header = fake_mux.HEADER
-    refused = FakeMux.packet({"MessageType": "Result", "Number": 6}, 1)
-    assert watch_fails(path, FakeMux(path, answers={"Listen": refused})) == ("protocol", "usbmuxd")
+    refusal = FakeMux.packet({"MessageType": "Result", "Number": 6}, 1)
+    for answer in (refusal, FakeMux.packet(phone(), 0)):
+        mux = FakeMux(path, answers={"Listen": answer})
+        assert watch_fails(path, mux) == ("protocol", "usbmuxd")
     assert watch_fails(path, FakeMux(path, answers={"Listen": SILENCE})) == ("silent", "usbmuxd")
-    assert watch_fails(path, FakeMux(path, answers={"Listen": FakeMux.packet(phone(), 0)})) == ("protocol", "usbmuxd")
-    for data in (b"\xa5" * 64, header.pack(0, 1, 8, 0), header.pack(0xFFFFFFFF, 1, 8, 0), header.pack(20, 1, 8, 0) + b"abcd",
-                 header.pack(16, 0, 4, 0)):
+    for data in (b"\xa5" * 64, header.pack(0, 1, 8, 0), header.pack(0xFFFFFFFF, 1, 8, 0),
+                 header.pack(20, 1, 8, 0) + b"abcd", header.pack(16, 0, 4, 0)):
         assert watch_fails(path, FakeMux(path), data) == ("protocol", "usbmuxd")
 
 
 def test_watch_mux_that_keeps_ending(path):
     """It is asked again, but not in a tight loop."""
-    with FakeMux(path, answers={"Listen": CLOSE}) as mux, worker("mux-watch", path, WATCH) as running:
+    mux = FakeMux(path, answers={"Listen": CLOSE})
+    with mux, worker("mux-watch", path, WATCH) as running:
         assert running.event() == DOWN
         time.sleep(1)
         assert 2 <= len(mux.asked) < 20
@@ -463,7 +473,7 @@ def test_watch_mux_that_keeps_ending(path):
 # --- the end
 
 def test_service_hangs_up(path):
-    """Before the request, while a library call blocks, while watching: gone within a second, and so is its connection."""
+    """Before the request, while a library call blocks, while watching: gone within a second."""
     silent = normal_lockdown(overrides={"QueryType": SILENCE})
     with FakeMux(path, [phone()], silent) as mux:
         with worker("probe", path) as running:

@@ -61,12 +61,11 @@ static void test_bound_methods_are_those_of_the_interface(void **state)
 
 		assert_memory_equal(server_method_names[bound], INTERFACE_NAME ".",
 				    strlen(INTERFACE_NAME) + 1);
-		assert_non_null(
-		    idl_find(&vl_interface_org_idevicerescue, SD_VARLINK_METHOD, name));
+		assert_non_null(idl_find(&vl_interface_org_idevicerescue, SD_VARLINK_METHOD, name));
 	}
 	for (size_t i = 0; vl_interface_org_idevicerescue.symbols[i]; i++)
-		declared += vl_interface_org_idevicerescue.symbols[i]->symbol_type ==
-			    SD_VARLINK_METHOD;
+		declared +=
+		    vl_interface_org_idevicerescue.symbols[i]->symbol_type == SD_VARLINK_METHOD;
 	assert_int_equal(bound, declared);
 }
 

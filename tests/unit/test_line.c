@@ -236,6 +236,21 @@ static void a_line_of_the_ceiling_is_taken(void **state)
 	}
 }
 
+static void the_newline_of_such_a_line_may_come_later(void **state)
+{
+	struct stream *stream = *state;
+	_cleanup_free_ char *line = malloc(LINE_BYTES_MAX);
+
+	assert_non_null(line);
+	make_line(line, LINE_BYTES_MAX, 6);
+	stream_put(stream, line, LINE_BYTES_MAX - 1);
+	read_all(stream, LINE_BYTES_MAX - 1);
+	assert_next_fails(stream, 0);
+	stream_puts(stream, "\n");
+	assert_int_equal(stream_fill(stream), 1);
+	assert_next_is(stream, 6);
+}
+
 /* Lines over the ceiling by 1 byte, by one whole buffer and between: told once, then skipped. */
 static void a_longer_line_is_dropped_once(void **state)
 {
@@ -437,6 +452,7 @@ int main(void)
 		stream_test(a_line_that_is_no_object_is_dropped),
 		stream_test(a_nul_inside_drops_the_line),
 		stream_test(a_line_of_the_ceiling_is_taken),
+		stream_test(the_newline_of_such_a_line_may_come_later),
 		stream_test(a_longer_line_is_dropped_once),
 		stream_test(a_cut_off_long_line_is_a_rest),
 		cmocka_unit_test(free_takes_null),

@@ -298,8 +298,8 @@ static void test_socket(void **state)
 	ask(bench, "good");
 	fd = accept(listener, NULL, NULL);
 	assert_true(read(fd, line, sizeof(line) - 1) > 0);
-	assert_string_equal(
-	    line, "{\"v\":1,\"type\":\"request\",\"kind\":\"good\",\"udid\":\"abc\"}\n");
+	assert_string_equal(line,
+			    "{\"v\":1,\"type\":\"request\",\"kind\":\"good\",\"udid\":\"abc\"}\n");
 	assert_int_equal(write(fd, answer, sizeof(answer) - 1), sizeof(answer) - 1);
 	loop_until(bench, over);
 	assert_non_null(bench->result);

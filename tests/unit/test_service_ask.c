@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Which phones are asked, when, how many at once, and what becomes of the answers. */
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "service/ask.h"
+#include "unit.h"
+#include <errno.h>
+#include <stdio.h>
+#include <sys/wait.h>
+
+#define FAKE_WORKER "tests/unit/fake_worker"
+
+enum { LOOP_LIMIT_MS = 20000, PID_RECOVERY = 0x1281, PID_DEBUG_USB = 0x1881, PID_NORMAL = 0x12a8 };
+
+/* --- policy ---------------------------------------------------------------------------------- */
+
+struct policy_row {
+	const char *what;
+	struct phone phone;
+	bool due;
+	int possible; /* errno */
+};
+
+#define AT(product) .on_bus = true, .sighting = { .vid = USB_VENDOR_APPLE, .pid = product }
+#define ANNA        .identity = { .udid = "00008110-001C20223E29401E", .ecid = 0x1c20223e29401e }
+
+static const struct policy_row policy_rows[] = {
+	{ "debug USB tells no ECID", { .mode = MODE_DEBUG_USB, AT(PID_DEBUG_USB), ANNA }, true, 0 },
+	{ "Port DFU shows another ECID", { .mode = MODE_PORT_DFU, AT(0xf014), ANNA }, true, 0 },
+	{ "recovery tells all", { .mode = MODE_RECOVERY, AT(PID_RECOVERY), ANNA }, false, 0 },
+	{ "recovery without an ECID", { .mode = MODE_RECOVERY, AT(PID_RECOVERY) }, true, 0 },
+	{ "settling does not matter",
+	  { .mode = MODE_DEBUG_USB, .presence = PRESENCE_SETTLING, AT(PID_DEBUG_USB) },
+	  true,
+	  0 },
+	{ "asked already", { .mode = MODE_DEBUG_USB, .asked = true, AT(PID_DEBUG_USB) }, false, 0 },
+	{ "awaited by a job",
+	  { .mode = MODE_DEBUG_USB, .presence = PRESENCE_AWAITED, AT(PID_DEBUG_USB) },
+	  false,
+	  EBUSY },
+	{ "gone", { .mode = MODE_RECOVERY, .presence = PRESENCE_GONE }, false, ENXIO },
+	{ "mode not known", { .mode = MODE_UNKNOWN, AT(0x1234) }, false, EOPNOTSUPP },
+	{ "booted, in the mux",
+	  { .mode = MODE_NORMAL, .in_mux = true, AT(PID_NORMAL), ANNA },
+	  true,
+	  0 },
+	{ "booted, not in the mux",
+	  { .mode = MODE_NORMAL, AT(PID_NORMAL), ANNA },
+	  false,
+	  ETIMEDOUT },
+	{ "booted, no UDID",
+	  { .mode = MODE_NORMAL, .in_mux = true, AT(PID_NORMAL) },
+	  false,
+	  ETIMEDOUT },
+	{ "restoring, in the mux",
+	  { .mode = MODE_RESTORE, .in_mux = true, AT(PID_NORMAL), ANNA },
+	  true,
+	  0 },
+};
+
+static void test_policy(void **state)
+{
+	for (size_t i = 0; i < ARRAY_LEN(policy_rows); i++) {
+		const struct policy_row *row = &policy_rows[i];
+		struct error err;
+
+		if (ask_is_due(&row->phone) != row->due ||
+		    ask_is_possible(&row->phone, &err) != -row->possible)
+			fail_msg("%s", row->what);
+	}
+}
+
+/* --- asking ---------------------------------------------------------------------------------- */
+
+struct bench {
+	char folder[32];
+	sd_event *event;
+	struct fleet *fleet;
+	struct worker_pool *pool;
+	struct asker *asker;
+	bool touched;
+	unsigned answers; /* calls of on_answer */
+	char answered_key[PHONE_KEY_BYTES];
+	struct error err; /* of the latest answer */
+};
+
+static void file_write(const struct bench *bench, const char *name, const char *text)
+{
+	char path[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", bench->folder, name);
+	file = fopen(path, "we");
+	assert_non_null(file);
+	fprintf(file, "%s\n", text);
+	assert_int_equal(fclose(file), 0);
+}
+
+/* Probes that were started so far; *last (at least 1 KiB, may be NULL) gets the latest request. */
+static unsigned requests(const struct bench *bench, char *last)
+{
+	char path[128], line[1024];
+	unsigned count = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/requests", bench->folder);
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file)) {
+		count++;
+		if (last)
+			snprintf(last, sizeof(line), "%s", line);
+	}
+	if (file)
+		fclose(file);
+	return count;
+}
+
+static void on_fleet_event(enum fleet_event event, const struct phone *phone, void *user)
+{
+	((struct bench *)user)->touched = true;
+}
+
+static void on_touched(void *user)
+{
+	((struct bench *)user)->touched = true;
+}
+
+static void on_answer(const struct phone *phone, const struct error *err, void *user)
+{
+	struct bench *bench = user;
+
+	bench->answers++;
+	bench->err = err ? *err : (struct error){ 0 };
+	bench->answered_key[0] = '\0';
+	if (phone)
+		phone_key(phone, bench->answered_key);
+}
+
+/* What the service does around its loop. */
+static void turn(struct bench *bench)
+{
+	while (bench->touched) {
+		bench->touched = false;
+		asker_review(bench->asker);
+	}
+	assert_true(sd_event_run(bench->event, 20 * 1000) >= 0);
+}
+
+static void turn_until_answers(struct bench *bench, unsigned wanted)
+{
+	uint64_t end_ms = clock_now_ms() + LOOP_LIMIT_MS;
+
+	while (bench->answers < wanted && clock_now_ms() < end_ms)
+		turn(bench);
+	assert_int_equal(bench->answers, wanted);
+}
+
+static void turn_until_requests(struct bench *bench, unsigned wanted)
+{
+	uint64_t end_ms = clock_now_ms() + LOOP_LIMIT_MS;
+
+	while (requests(bench, NULL) < wanted && clock_now_ms() < end_ms)
+		turn(bench);
+	for (int i = 0; i < 10; i++) /* no more of them come */
+		turn(bench);
+	assert_int_equal(requests(bench, NULL), wanted);
+}
+
+static int bench_start(void **state)
+{
+	struct bench *bench = calloc(1, sizeof(*bench));
+
+	snprintf(bench->folder, sizeof(bench->folder), "/tmp/idr-ask-XXXXXX");
+	assert_non_null(mkdtemp(bench->folder));
+	assert_int_equal(setenv("FAKE_DIR", bench->folder, 1), 0);
+	assert_int_equal(sd_event_new(&bench->event), 0);
+	assert_int_equal(fleet_new(on_fleet_event, bench, &bench->fleet), 0);
+	assert_int_equal(worker_pool_new(bench->event, FAKE_WORKER, NULL, &bench->pool), 0);
+	assert_int_equal(asker_new(bench->fleet, bench->pool, on_touched, bench, &bench->asker), 0);
+	*state = bench;
+	return 0;
+}
+
+static int bench_end(void **state)
+{
+	struct bench *bench = *state;
+	siginfo_t info;
+	char command[64];
+
+	asker_free(bench->asker);
+	fleet_free(bench->fleet);
+	while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0)
+		assert_true(sd_event_run(bench->event, 50 * 1000) >= 0);
+	worker_pool_free(bench->pool);
+	sd_event_unref(bench->event);
+	for (int i = 0; i < 8; i++) {
+		static const char *const names[] = { "requests", "probe",   "probe-1", "probe-2",
+						     "probe-3",  "probe-4", "probe-5", "probe-6" };
+
+		snprintf(command, sizeof(command), "%s/%s", bench->folder, names[i]);
+		unlink(command);
+	}
+	assert_int_equal(rmdir(bench->folder), 0);
+	free(bench);
+	return 0;
+}
+
+static void sighting_at(struct bench *bench, enum sighting_change change, unsigned place,
+			uint16_t pid)
+{
+	struct sighting sighting = {
+		.bus = 1,
+		.address = place,
+		.vid = USB_VENDOR_APPLE,
+		.pid = pid,
+		.speed_mbps = 480,
+		.configuration = 1,
+	};
+
+	snprintf(sighting.syspath, sizeof(sighting.syspath), "/sys/devices/usb1/1-%u", place);
+	snprintf(sighting.port, sizeof(sighting.port), "1-%u", place);
+	fleet_sighting(bench->fleet, change, &sighting, clock_now_ms());
+	bench->touched = true;
+}
+
+static void answer_is(const struct bench *bench, const char *name, unsigned ecid)
+{
+	char line[256];
+
+	snprintf(line, sizeof(line),
+		 "{\"v\":1,\"type\":\"result\",\"ok\":true,\"mode\":\"debug-usb\",\"identity\":{"
+		 "\"ecid\":\"0x%016x\",\"cpid\":33040,\"bdid\":10}}",
+		 ecid);
+	file_write(bench, name, line);
+}
+
+static void test_answer_goes_into_the_fleet(void **state)
+{
+	struct bench *bench = *state;
+	const struct phone *phone;
+
+	answer_is(bench, "probe", 0x42);
+	sighting_at(bench, SIGHTING_APPEARED, 1, PID_DEBUG_USB);
+	turn_until_requests(bench, 1);
+	assert_int_equal(fleet_count(bench->fleet), 1);
+	phone = fleet_at(bench->fleet, 0);
+	assert_int_equal(phone->identity.ecid, 0x42);
+	assert_non_null(phone->identity.model);
+	assert_null(asker_problem(bench->asker, phone));
+}
+
+static void test_request_says_where_the_phone_is(void **state)
+{
+	struct bench *bench = *state;
+	char last[1024] = "";
+
+	answer_is(bench, "probe", 0x42);
+	sighting_at(bench, SIGHTING_APPEARED, 3, PID_DEBUG_USB);
+	turn_until_requests(bench, 1);
+	requests(bench, last);
+	assert_string_equal(last, "{\"v\":1,\"type\":\"request\",\"kind\":\"probe\","
+				  "\"mode\":\"debug-usb\",\"bus\":1,\"address\":3}\n");
+}
+
+static void test_four_at_once_and_the_rest_in_line(void **state)
+{
+	struct bench *bench = *state;
+
+	for (unsigned place = 1; place <= 6; place++)
+		sighting_at(bench, SIGHTING_APPEARED, place, PID_DEBUG_USB);
+	turn_until_requests(bench, ASK_AT_ONCE_MAX);
+	sighting_at(bench, SIGHTING_GONE, 1, PID_DEBUG_USB);
+	sighting_at(bench, SIGHTING_GONE, 2, PID_DEBUG_USB);
+	turn_until_requests(bench, 6);
+	assert_int_equal(fleet_count(bench->fleet), 4);
+}
+
+static void test_failure_is_kept_until_the_phone_returns(void **state)
+{
+	struct bench *bench = *state;
+	const struct error *problem;
+
+	file_write(bench, "probe",
+		   "{\"v\":1,\"type\":\"result\",\"ok\":false,\"error\":{\"kind\":\"busy\","
+		   "\"origin\":\"kernel\",\"code\":16,\"text\":\"somebody has it\"}}");
+	sighting_at(bench, SIGHTING_APPEARED, 1, PID_DEBUG_USB);
+	turn_until_requests(bench, 1); /* and not again and again */
+	problem = asker_problem(bench->asker, fleet_at(bench->fleet, 0));
+	assert_non_null(problem);
+	assert_int_equal(problem->kind, ERROR_BUSY);
+	assert_int_equal(problem->code, 16);
+	assert_string_equal(problem->text, "somebody has it");
+	sighting_at(bench, SIGHTING_GONE, 1, PID_DEBUG_USB);
+	answer_is(bench, "probe", 0x42);
+	sighting_at(bench, SIGHTING_APPEARED, 1, PID_DEBUG_USB);
+	turn_until_requests(bench, 2);
+	assert_null(asker_problem(bench->asker, fleet_at(bench->fleet, 0)));
+}
+
+static void test_bad_answers_are_problems(void **state)
+{
+	static const char *const answers[] = {
+		"crash",
+		"{\"v\":1,\"type\":\"result\",\"ok\":true}",
+		"{\"v\":1,\"type\":\"result\",\"ok\":true,\"mode\":\"dfu\",\"identity\":7}",
+		"{\"v\":1,\"type\":\"result\",\"ok\":true,\"identity\":{\"ecid\":\"0x1\"}}",
+	};
+	struct bench *bench = *state;
+
+	for (unsigned i = 0; i < ARRAY_LEN(answers); i++) {
+		file_write(bench, "probe", answers[i]);
+		sighting_at(bench, SIGHTING_APPEARED, 1, PID_DEBUG_USB);
+		turn_until_requests(bench, i + 1);
+		if (!asker_problem(bench->asker, fleet_at(bench->fleet, 0)))
+			fail_msg("accepted: %s", answers[i]);
+		sighting_at(bench, SIGHTING_GONE, 1, PID_DEBUG_USB);
+		turn(bench);
+	}
+}
+
+static void test_two_who_ask_share_one_question(void **state)
+{
+	struct bench *bench = *state;
+	struct error err;
+
+	answer_is(bench, "probe", 0x42);
+	sighting_at(bench, SIGHTING_APPEARED, 1, PID_DEBUG_USB);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(
+		    asker_ask(bench->asker, fleet_at(bench->fleet, 0), on_answer, bench, &err), 0);
+	assert_int_equal(bench->answers, 0);
+	turn_until_answers(bench, 2);
+	assert_int_equal(requests(bench, NULL), 1);
+	assert_int_equal(bench->err.kind, ERROR_NONE);
+	assert_string_equal(bench->answered_key, "ecid:0x0000000000000042");
+}
+
+static void test_who_asks_hears_that_the_phone_left(void **state)
+{
+	struct bench *bench = *state;
+	struct error err;
+
+	sighting_at(bench, SIGHTING_APPEARED, 1, PID_DEBUG_USB);
+	assert_int_equal(asker_ask(bench->asker, fleet_at(bench->fleet, 0), on_answer, bench, &err),
+			 0);
+	turn_until_requests(bench, 1);
+	sighting_at(bench, SIGHTING_GONE, 1, PID_DEBUG_USB);
+	turn_until_answers(bench, 1);
+	assert_int_equal(bench->err.kind, ERROR_UNPLUGGED);
+	assert_string_equal(bench->answered_key, "");
+}
+
+static void test_old_enumeration_is_not_answered_for_the_new(void **state)
+{
+	struct bench *bench = *state;
+	struct error err;
+
+	sighting_at(bench, SIGHTING_APPEARED, 1, PID_DEBUG_USB);
+	assert_int_equal(asker_ask(bench->asker, fleet_at(bench->fleet, 0), on_answer, bench, &err),
+			 0);
+	turn_until_requests(bench, 1); /* it hangs */
+	answer_is(bench, "probe", 0x42);
+	/* same port, same path in sysfs, and nobody looked in between */
+	sighting_at(bench, SIGHTING_GONE, 1, PID_DEBUG_USB);
+	sighting_at(bench, SIGHTING_APPEARED, 1, PID_DEBUG_USB);
+	turn_until_requests(bench, 2);
+	assert_int_equal(bench->answers, 1);
+	assert_int_equal(bench->err.kind, ERROR_UNPLUGGED);
+	assert_int_equal(fleet_at(bench->fleet, 0)->identity.ecid, 0x42);
+}
+
+static void test_forgotten_asker_is_not_called(void **state)
+{
+	struct bench *bench = *state;
+	struct error err;
+	int other;
+
+	answer_is(bench, "probe", 0x42);
+	sighting_at(bench, SIGHTING_APPEARED, 1, PID_DEBUG_USB);
+	assert_int_equal(asker_ask(bench->asker, fleet_at(bench->fleet, 0), on_answer, bench, &err),
+			 0);
+	asker_forget(bench->asker, &other);
+	asker_forget(bench->asker, bench);
+	turn_until_requests(bench, 1);
+	assert_int_equal(bench->answers, 0);
+}
+
+static void test_nothing_is_asked_without_workers(void **state)
+{
+	struct bench *bench = *state;
+	struct error err;
+
+	asker_free(bench->asker);
+	assert_int_equal(asker_new(bench->fleet, NULL, on_touched, bench, &bench->asker), 0);
+	sighting_at(bench, SIGHTING_APPEARED, 1, PID_DEBUG_USB);
+	turn(bench);
+	assert_int_equal(asker_ask(bench->asker, fleet_at(bench->fleet, 0), on_answer, bench, &err),
+			 -EOPNOTSUPP);
+	assert_int_equal(requests(bench, NULL), 0);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, bench_start, bench_end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_policy),
+		TEST(test_answer_goes_into_the_fleet),
+		TEST(test_request_says_where_the_phone_is),
+		TEST(test_four_at_once_and_the_rest_in_line),
+		TEST(test_failure_is_kept_until_the_phone_returns),
+		TEST(test_bad_answers_are_problems),
+		TEST(test_two_who_ask_share_one_question),
+		TEST(test_who_asks_hears_that_the_phone_left),
+		TEST(test_old_enumeration_is_not_answered_for_the_new),
+		TEST(test_forgotten_asker_is_not_called),
+		TEST(test_nothing_is_asked_without_workers),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
