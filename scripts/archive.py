@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes a cpio archive (newc) for the kernel's initramfs: the same bytes whenever the content is the same.
+"""Writes a cpio archive (newc) for the kernel's initramfs: same content, same bytes.
 
 Sources, later ones on top of earlier ones:
   --tar FILE        a tar, with its owners, modes, links and nodes as they are
-  --tree DIR        a folder; everything becomes root's, 0755 for folders and what is executable, else 0644
+  --tree DIR        a folder; all becomes root's, 0755 for folders and what is executable, else 0644
   --file SRC=DEST   one file; root's, mode as with --tree
   --without PATH    drops that path, and what is below it, from all sources before it
-The root itself is root's and 0755: without an entry of its own the kernel leaves it writable for everybody.
-Names are sorted, inode numbers count up, every time is --date. An archive that would replace one of the root's links
-(bin, lib, sbin, lib64) by a folder is refused: the kernel would do it and nothing would start.
+The root itself is root's and 0755: without an entry of its own the kernel leaves it writable for
+everybody. Names are sorted, inode numbers count up, every time is --date. An archive that would
+replace one of the root's links (bin, lib, sbin, lib64) by a folder is refused: the kernel would do
+it and nothing would start.
 """
 
 import argparse
@@ -22,7 +23,7 @@ MERGED = {"bin", "sbin", "lib", "lib32", "lib64"}
 
 
 class Entry:
-    """One path: mode (with file type), owner, content (bytes, or a function that reads them), rdev, hard link's target."""
+    """One path: mode (with file type), owner, content (bytes or a function), rdev, link's target."""
 
     def __init__(self, mode, uid=0, gid=0, content=b"", rdev=(0, 0), same_as=None):
         self.mode, self.uid, self.gid = mode, uid, gid
@@ -108,7 +109,8 @@ def check_merged(entries):
 
 
 def header(number, entry, nlink, size, date, name):
-    fields = [number, entry.mode, entry.uid, entry.gid, nlink, date, size, 0, 0, *entry.rdev, len(name) + 1, 0]
+    fields = [number, entry.mode, entry.uid, entry.gid, nlink, date, size, 0, 0, *entry.rdev]
+    fields += [len(name) + 1, 0]
     return b"070701" + "".join(f"{field:08X}" for field in fields).encode()
 
 
@@ -117,7 +119,7 @@ def pad(data):
 
 
 def write_archive(out, entries, date):
-    """Hard links share an inode number; the kernel takes the content from the one that carries it, so it comes last."""
+    """Hard links share an inode number; only the last one carries the content."""
     links = {}
     for name, entry in entries.items():
         links.setdefault(entry.same_as or name, []).append(name)

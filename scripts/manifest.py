@@ -7,8 +7,9 @@
   --debs DIR               package files, by their own control data
   --doc DIR                where PACKAGE/copyright is looked for; may be repeated
 
-Licences are the names in the "License:" fields of a machine-readable copyright file, "see copyright" where a package has
-only prose; the texts themselves are on the stick as rescue/licences.tar.zst.
+Licences are the names in the "License:" fields of a machine-readable copyright file, "see copyright"
+where a package has only prose. --texts DIR collects the copyright files themselves; they travel with
+the image as rescue/licences.tar.zst.
 """
 
 import argparse
@@ -35,19 +36,22 @@ def installed(path):
 
 
 def deb_fields(path):
-    text = subprocess.run(["dpkg-deb", "-f", path], check=True, capture_output=True, text=True).stdout
-    return next(stanzas(text))
+    done = subprocess.run(["dpkg-deb", "-f", path], check=True, capture_output=True, text=True)
+    return next(stanzas(done.stdout))
 
 
-def licences(package, docs):
+def copyright_text(package, docs):
     for doc in docs:
         path = os.path.join(doc, package, "copyright")
         if os.path.exists(path):
             with open(path, encoding="utf-8", errors="replace") as file:
-                text = file.read()
-            names = re.findall(r"^License: *(\S[^\n]*)$", text, re.M)
-            return " | ".join(sorted(set(name.strip() for name in names))) or "see copyright"
-    return None
+                return file.read()
+    return sys.exit(f"manifest.py: {package} has no copyright file")
+
+
+def licences(text):
+    names = re.findall(r"^License: *(\S[^\n]*)$", text, re.M)
+    return " | ".join(sorted(set(name.strip() for name in names))) or "see copyright"
 
 
 def main():
@@ -56,6 +60,7 @@ def main():
     parser.add_argument("--from-status", nargs="+", default=[], metavar=("FILE", "PACKAGE"))
     parser.add_argument("--debs")
     parser.add_argument("--doc", action="append", default=[])
+    parser.add_argument("--texts", required=True)
     parser.add_argument("--out", required=True)
     args = parser.parse_args()
 
@@ -72,11 +77,11 @@ def main():
     rows = []
     for fields in found:
         name = fields["Package"]
-        names = licences(name, args.doc)
-        if names is None:
-            sys.exit(f"manifest.py: {name} has no copyright file")
+        text = copyright_text(name, args.doc)
+        with open(os.path.join(args.texts, name), "w", encoding="utf-8") as out:
+            out.write(text)
         source = fields.get("Source", name).split()[0]
-        rows.append("\t".join((name, fields["Version"], source, names)))
+        rows.append("\t".join((name, fields["Version"], source, licences(text))))
     with open(args.out, "w", encoding="utf-8") as out:
         out.write("package\tversion\tsource\tlicences\n")
         out.writelines(f"{row}\n" for row in sorted(set(rows)))

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Picks the kernel modules named in a list, with everything they depend on, and copies them unpacked.
+"""Picks the kernel modules that a list names, with all they depend on, and copies them unpacked.
 
 usage: modules.py --list rootfs/modules --from TREE --to TREE VERSION
 
-The list's form stands at its top. Dependencies come from depmod's modules.dep and modules.softdep ("pre" and "post").
-A module is copied with its signature: only the compression of the file is undone. After that depmod writes its tables for
-the new tree.
+The list's form stands at its top. Dependencies come from depmod's modules.dep and modules.softdep
+("pre" and "post"). A module is copied with its signature: only the compression of the file is
+undone. After that depmod writes its tables for the new tree.
 """
 
 import argparse
@@ -21,8 +21,12 @@ SIGNATURE = b"~Module signature appended~\n"
 TABLES = ("modules.builtin", "modules.builtin.modinfo", "modules.order")
 
 
+def stem(path):
+    return path.split(".ko")[0]
+
+
 def module_name(path):
-    return os.path.basename(path).split(".ko")[0].replace("-", "_")
+    return os.path.basename(stem(path)).replace("-", "_")
 
 
 def read_list(path):
@@ -59,9 +63,10 @@ class Kernel:
             return [line.strip() for line in file if line.strip() and not line.startswith("#")]
 
     def match(self, pattern):
-        """Modules that a list's pattern names; an empty set if they are built in; None if there are none."""
+        """Modules that a pattern names; an empty set if they are built in; None if there are none."""
         if "/" in pattern:
-            found = {name for name, path in self.path.items() if fnmatch.fnmatch(path.split(".ko")[0], "kernel/" + pattern)}
+            place = "kernel/" + pattern
+            found = {n for n, path in self.path.items() if fnmatch.fnmatch(stem(path), place)}
         else:
             found = set(fnmatch.filter(self.path, pattern.replace("-", "_")))
         if not found and not fnmatch.filter(self.builtin, pattern.replace("-", "_")):
@@ -84,17 +89,18 @@ def select(kernel, wanted, banned):
     for pattern in wanted:
         found = kernel.match(pattern)
         if found is None:
-            raise ValueError(f"the list names {pattern}, but this kernel has no such module, nor is it built in")
+            raise ValueError(f"{pattern} is listed, but it is neither a module nor built in")
         names |= found
     out = set()
     for pattern in banned:
         found = kernel.match(pattern)
         if not found:
-            raise ValueError(f"the list keeps out {pattern}, but this kernel has no such module")
+            raise ValueError(f"{pattern} is to be kept out, but there is no such module")
         out |= found
     names = kernel.closure(names)
     if names & out:
-        raise ValueError(f"kept out, but something in the list needs it: {', '.join(sorted(names & out))}")
+        needed = ", ".join(sorted(names & out))
+        raise ValueError(f"to be kept out, but something in the list needs it: {needed}")
     return names
 
 
@@ -104,7 +110,7 @@ def copy_module(source, dest):
     with opener(source, "rb") as file:
         data = file.read()
     if not data.endswith(SIGNATURE):
-        raise ValueError(f"{source} carries no signature: the kernel would refuse it under Secure Boot")
+        raise ValueError(f"{source} carries no signature: Secure Boot would refuse it")
     os.makedirs(os.path.dirname(dest), exist_ok=True)
     with open(dest, "wb") as file:
         file.write(data)
@@ -124,7 +130,7 @@ def main():
         names = select(kernel, *read_list(args.list))
         for name in sorted(names):
             path = kernel.path[name]
-            copy_module(os.path.join(source, path), os.path.join(dest, path.split(".ko")[0] + ".ko"))
+            copy_module(os.path.join(source, path), os.path.join(dest, stem(path) + ".ko"))
         for table in TABLES:
             shutil.copy(os.path.join(source, table), dest)
         # depmod insists on /lib/modules below the base; the archive must not have a folder of that

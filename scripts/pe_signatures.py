@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Who signed these EFI programs? Fails unless the right ones did.
 
-  --microsoft FILE   must carry two signatures, by "Microsoft Corporation UEFI CA 2011" and by "Microsoft UEFI CA 2023":
-                     old PCs know only the first, new ones only the second
+  --microsoft FILE   must carry two signatures, by "Microsoft Corporation UEFI CA 2011" and by
+                     "Microsoft UEFI CA 2023": old PCs know only the first, new ones only the second
   --debian FILE      must carry one by "Debian Secure Boot CA"
 
-The certificate table is read here, because tools were seen to show only the first of several signatures; openssl unpacks
-each PKCS#7. A signer counts by the issuer of the certificate that the signature itself names, and the hash that it signs
-must be the hash of this very file. (That the firmware trusts the issuer, only a machine with Secure Boot shows.)
-Sources: PE/COFF specification, "Attribute Certificate Table"; Authenticode specification, "Calculating the PE Image Hash".
+The certificate table is read here, because tools were seen to show only the first of several
+signatures; openssl unpacks each PKCS#7. A signer counts by the issuer of the certificate that the
+signature itself names, and the hash that it signs must be the hash of this very file. (That the
+firmware trusts the issuer, only a machine with Secure Boot shows.) Sources: PE/COFF specification,
+"Attribute Certificate Table"; Authenticode specification, "Calculating the PE Image Hash".
 """
 
 import argparse
@@ -60,7 +61,7 @@ def signatures(data):
 
 
 def image_hash(data, algorithm="sha256"):
-    """Everything except checksum, the directory's entry and the table; the file is padded to eight bytes before the table."""
+    """The hash that is signed: of all but the checksum, the directory's entry and the table."""
     checksum, entry, table, size = offsets(data)
     end = table if size else len(data)
     body = data[:checksum] + data[checksum + 4 : entry] + data[entry + 8 : end] + data[end + size :]
@@ -68,11 +69,12 @@ def image_hash(data, algorithm="sha256"):
 
 
 def openssl(*args, data):
-    return subprocess.run(["openssl", *args], input=data, check=True, capture_output=True).stdout.decode(errors="replace")
+    done = subprocess.run(["openssl", *args], input=data, check=True, capture_output=True)
+    return done.stdout.decode(errors="replace")
 
 
 def signer_issuers(blob):
-    """(issuer, subject) of the certificates that the signatures in a PKCS#7 name; its other certificates are only a chain."""
+    """(issuer, subject) of the certificates that a PKCS#7's signatures name; the rest is a chain."""
     text = openssl("pkcs7", "-inform", "DER", "-noout", "-print", data=blob)
     infos = text[text.rindex("signer_info:") :]
     serials = {int(value, 16) for value in re.findall(r"^ *serial: 0x([0-9A-Fa-f]+)", infos, re.M)}
@@ -89,7 +91,7 @@ def signer_issuers(blob):
 
 
 def read_signers(path):
-    """[(issuer, subject)] of every signature over this file; one that is over other bytes is an error."""
+    """(issuer, subject) of every signature; one over other bytes than this file's is an error."""
     with open(path, "rb") as file:
         data = file.read()
     digest = image_hash(data)
@@ -126,7 +128,8 @@ def main():
     for paths, wanted in ((args.microsoft, MICROSOFT), (args.debian, DEBIAN)):
         for path in paths:
             if missing := check(path, wanted):
-                print(f"pe_signatures.py: {path} lacks a signature by {' and by '.join(missing)}", file=sys.stderr)
+                names = " and by ".join(missing)
+                print(f"pe_signatures.py: {path} lacks a signature by {names}", file=sys.stderr)
                 failed = True
     sys.exit(1 if failed else 0)
 

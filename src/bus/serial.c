@@ -184,20 +184,6 @@ int iboot_serial_parse(const char *s, size_t n, struct iboot_serial *ret)
 	return 0;
 }
 
-bool iboot_serial_set_number(struct iboot_serial *serial, const char *key, uint64_t value)
-{
-	const struct field *field = find_field(key, strlen(key));
-
-	return field && field->bits > 0 && set_number(field, value, serial);
-}
-
-bool iboot_serial_set_text(struct iboot_serial *serial, const char *key, const char *text)
-{
-	const struct field *field = find_field(key, strlen(key));
-
-	return field && field->bits == 0 && set_text(field, text, strlen(text), serial);
-}
-
 bool iboot_serial_learn(struct iboot_serial *known, const struct iboot_serial *news)
 {
 	bool changed = false;

@@ -45,13 +45,6 @@ struct iboot_serial {
  */
 int iboot_serial_parse(const char *s, size_t n, struct iboot_serial *ret);
 
-/*
- * Sets the number or text of that key ("CPID") if it fits the field; otherwise, and for a key that
- * is none of ours, nothing is changed and false comes back.
- */
-bool iboot_serial_set_number(struct iboot_serial *serial, const char *key, uint64_t value);
-bool iboot_serial_set_text(struct iboot_serial *serial, const char *key, const char *text);
-
 /* Adds the fields that `news` has to `known`. Returns true if something changed. */
 bool iboot_serial_learn(struct iboot_serial *known, const struct iboot_serial *news);
 

@@ -4,7 +4,6 @@
 #include "face/console_layout.h"
 #include "face/console_text.h"
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -228,29 +227,21 @@ static int words_join(sd_json_variant *array, char **ret)
 static int boot_loader_add(const struct console_phone *phone, struct screen_prose *prose)
 {
 	static const struct fact_row rows[] = {
-		{ "console-fact-srtg", "srtg" },
-		{ "console-fact-pwnd", "pwnd" },
-		{ "console-fact-ap-nonce", "ap_nonce" },
-		{ "console-fact-sep-nonce", "sep_nonce" },
+		{ "console-fact-chip", "cpid" },         { "console-fact-board-id", "bdid" },
+		{ "console-fact-srtg", "srtg" },         { "console-fact-pwnd", "pwnd" },
+		{ "console-fact-ap-nonce", "ap_nonce" }, { "console-fact-sep-nonce", "sep_nonce" },
 	};
-	int64_t cpid = console_phone_number(phone, "cpid");
 	_cleanup_free_ char *flags = NULL;
 	sd_json_variant *array;
-	char number[32];
 	int r;
 
-	if (cpid == 0)
+	if (!sd_json_variant_by_key(phone->object, "cpid"))
 		return 0;
 	array = sd_json_variant_by_key(phone->object, "iboot_flags");
 	r = words_join(array && sd_json_variant_is_array(array) ? array : NULL, &flags);
 	if (r < 0)
 		return r;
 	section_add(prose, "console-section-boot-loader");
-	snprintf(number, sizeof(number), "0x%04" PRIx64, (uint64_t)cpid);
-	fact_add(prose, "console-fact-chip", number);
-	snprintf(number, sizeof(number), "0x%02" PRIx64,
-		 (uint64_t)console_phone_number(phone, "bdid"));
-	fact_add(prose, "console-fact-board-id", number);
 	facts_add(phone, prose, rows, ARRAY_LEN(rows));
 	fact_add(prose, "console-fact-flags", flags);
 	return 0;

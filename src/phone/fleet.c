@@ -326,22 +326,17 @@ static void learn_from_mux(struct fleet *fleet, struct member *member, uint64_t 
 	merge_all(fleet, member, now_ms);
 }
 
-static bool speaks_mux(const struct phone *phone)
-{
-	return phone->on_bus && (phone->mode == MODE_NORMAL || phone->mode == MODE_RESTORE);
-}
-
 /* End of every call that changed something: the mux list is laid over the phones, then the report.
  */
 static void settle_call(struct fleet *fleet, uint64_t now_ms)
 {
 	for (size_t i = 0; i < fleet->roster.count; i++)
-		if (!fleet->roster.members[i]->dead && speaks_mux(&fleet->roster.members[i]->phone))
+		if (!fleet->roster.members[i]->dead &&
+		    phone_speaks_mux(&fleet->roster.members[i]->phone))
 			learn_from_mux(fleet, fleet->roster.members[i], now_ms);
 	for (size_t i = 0; i < fleet->roster.count; i++) {
 		struct member *member = fleet->roster.members[i];
-		bool listed = speaks_mux(&member->phone) &&
-			      mux_list_has(&fleet->mux, &member->phone, member->sequence);
+		bool listed = mux_list_has(&fleet->mux, &member->phone, member->sequence);
 
 		if (listed == member->phone.in_mux)
 			continue;
@@ -412,9 +407,12 @@ static void take_answer(struct fleet *fleet, struct member *member, enum mode mo
 	struct phone *phone = &member->phone;
 
 	if (phone->mode == MODE_PORT_DFU) {
-		/* what answers is the port controller: its name is not the phone's */
-		news->ecid = 0;
-		news->udid[0] = '\0';
+		struct identity controller = *news;
+
+		/* the port controller answers: of this boot it tells, of the phone it does not */
+		*news = (struct identity){ 0 };
+		memcpy(news->ap_nonce, controller.ap_nonce, sizeof(news->ap_nonce));
+		memcpy(news->sep_nonce, controller.sep_nonce, sizeof(news->sep_nonce));
 	}
 	mode = mode == MODE_UNKNOWN ? phone->mode : mode;
 	if (identity_compare(&phone->identity, news) == TIE_DIFFERENT) {

@@ -73,40 +73,55 @@ void identity_from_sighting(const struct sighting *sighting, const struct usb_id
 /* A worker's object before it is judged: sd-json writes fields one by one, we only into this. */
 struct worker_identity {
 	const char *ecid, *udid, *product, *board, *name, *version, *build, *serial_number;
-	uint32_t cpid, bdid, cprv, cpfm, scep, ibfl;
-	const char *srtg, *srnm, *imei, *pwnd, *ap_nonce, *sep_nonce;
+	const char *serial_string, *ap_nonce, *sep_nonce;
 };
 
 static int dispatch_identity(sd_json_variant *object, struct worker_identity *ret)
 {
 #define STRING(name)                                                                               \
-	{ #name, SD_JSON_VARIANT_STRING, sd_json_dispatch_const_string,                            \
-	  offsetof(struct worker_identity, name), SD_JSON_REFUSE_NULL }
-#define UNSIGNED(name)                                                                             \
 	{                                                                                          \
-		#name, SD_JSON_VARIANT_UNSIGNED, sd_json_dispatch_uint32,                          \
+		#name, SD_JSON_VARIANT_STRING, sd_json_dispatch_const_string,                      \
 		    offsetof(struct worker_identity, name), SD_JSON_REFUSE_NULL                    \
 	}
 	static const sd_json_dispatch_field fields[] = {
-		STRING(ecid),     STRING(udid),          STRING(product),
-		STRING(board),    STRING(name),          STRING(version),
-		STRING(build),    STRING(serial_number), UNSIGNED(cpid),
-		UNSIGNED(bdid),   UNSIGNED(cprv),        UNSIGNED(cpfm),
-		UNSIGNED(scep),   UNSIGNED(ibfl),        STRING(srtg),
-		STRING(srnm),     STRING(imei),          STRING(pwnd),
-		STRING(ap_nonce), STRING(sep_nonce),     {},
+		STRING(ecid),          STRING(udid),     STRING(product),   STRING(board),
+		STRING(name),          STRING(version),  STRING(build),     STRING(serial_number),
+		STRING(serial_string), STRING(ap_nonce), STRING(sep_nonce), {},
 	};
-#undef UNSIGNED
 #undef STRING
 
 	return sd_json_dispatch(object, fields, SD_JSON_ALLOW_EXTENSIONS, ret) < 0 ? -EBADMSG : 0;
 }
 
-/* "0x" and 16 hexadecimal digits. */
-static bool take_ecid(const char *text, uint64_t *ret)
+/* "0x" and 16 hexadecimal digits, and no other ECID than the one that is known already. */
+static bool take_ecid(const char *text, struct identity *identity)
 {
-	return !text || (strlen(text) == 18 && strncmp(text, "0x", 2) == 0 &&
-			 text_parse_hex(text + 2, 16, ret) == 0);
+	uint64_t ecid;
+
+	if (!text)
+		return true;
+	if (strlen(text) != 18 || strncmp(text, "0x", 2) != 0 ||
+	    text_parse_hex(text + 2, 16, &ecid) < 0)
+		return false;
+	if (identity->ecid != 0 && identity->ecid != ecid)
+		return false;
+	identity->ecid = ecid;
+	return true;
+}
+
+static bool take_foreign_udid(const char *text, struct identity *identity)
+{
+	char udid[UDID_BYTES];
+	uint64_t ecid;
+
+	if (!text)
+		return true;
+	if (udid_from_serial(text, udid) < 0)
+		return false;
+	if (identity->ecid != 0 && udid_ecid(udid, &ecid) == 0 && ecid != identity->ecid)
+		return false;
+	take_udid(identity, udid);
+	return true;
 }
 
 static bool take_nonce(const char *text, char *ret)
@@ -119,59 +134,27 @@ static bool take_nonce(const char *text, char *ret)
 	return true;
 }
 
-static void take_iboot_fields(sd_json_variant *object, const struct worker_identity *in,
-			      struct iboot_serial *iboot)
-{
-	const struct {
-		const char *name, *key;
-		uint32_t value;
-	} numbers[] = {
-		{ "cpid", "CPID", in->cpid }, { "bdid", "BDID", in->bdid },
-		{ "cprv", "CPRV", in->cprv }, { "cpfm", "CPFM", in->cpfm },
-		{ "scep", "SCEP", in->scep }, { "ibfl", "IBFL", in->ibfl },
-	};
-	const struct {
-		const char *key, *text;
-	} texts[] = { { "SRTG", in->srtg },
-		      { "SRNM", in->srnm },
-		      { "IMEI", in->imei },
-		      { "PWND", in->pwnd } };
-
-	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
-		if (sd_json_variant_by_key(object, numbers[i].name))
-			(void)iboot_serial_set_number(iboot, numbers[i].key, numbers[i].value);
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-		if (texts[i].text)
-			(void)iboot_serial_set_text(iboot, texts[i].key, texts[i].text);
-}
-
 int identity_from_json(sd_json_variant *object, struct identity *ret)
 {
 	struct worker_identity in = { 0 };
 	struct identity out = { 0 };
-	uint64_t inner_ecid;
-	char udid[UDID_BYTES] = "";
+	struct iboot_serial iboot;
 
 	if (!sd_json_variant_is_object(object) || dispatch_identity(object, &in) < 0)
 		return -EBADMSG;
-	if (!take_ecid(in.ecid, &out.ecid) || !take_nonce(in.ap_nonce, out.ap_nonce) ||
-	    !take_nonce(in.sep_nonce, out.sep_nonce))
+	/* what makes no sense in there is the phone's doing, not the worker's */
+	if (in.serial_string &&
+	    iboot_serial_parse(in.serial_string, strlen(in.serial_string), &iboot) == 0)
+		take_iboot(&out, &iboot);
+	if (!take_ecid(in.ecid, &out) || !take_foreign_udid(in.udid, &out) ||
+	    !take_nonce(in.ap_nonce, out.ap_nonce) || !take_nonce(in.sep_nonce, out.sep_nonce))
 		return -EBADMSG;
-	if (in.udid) {
-		if (udid_from_serial(in.udid, udid) < 0)
-			return -EBADMSG;
-		if (out.ecid != 0 && udid_ecid(udid, &inner_ecid) == 0 && inner_ecid != out.ecid)
-			return -EBADMSG;
-		take_udid(&out, udid);
-	}
-	take_iboot_fields(object, &in, &out.iboot);
 	text_copy(out.product, sizeof(out.product), in.product);
 	text_copy(out.name, sizeof(out.name), in.name);
 	text_copy(out.version, sizeof(out.version), in.version);
 	text_copy(out.build, sizeof(out.build), in.build);
-	text_copy(out.serial_number, sizeof(out.serial_number), in.serial_number);
-	if (out.serial_number[0] == '\0')
-		text_copy(out.serial_number, sizeof(out.serial_number), out.iboot.srnm);
+	if (in.serial_number)
+		text_copy(out.serial_number, sizeof(out.serial_number), in.serial_number);
 	out.model = find_model(&out.iboot, in.board, out.product);
 	if (out.model && out.product[0] == '\0')
 		text_copy(out.product, sizeof(out.product), out.model->product);

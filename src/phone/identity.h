@@ -36,8 +36,8 @@ void identity_from_sighting(const struct sighting *sighting, const struct usb_id
 
 /*
  * A worker's identity object (src/worker/README.md lists its fields, others are skipped). Texts are
- * cut to their size, ids, UDID and nonces must have the documented form; a number of iBoot's that
- * is wider than its field counts as absent, as in its string. Returns 0 or -EBADMSG; nothing is
+ * cut to their size; ids, UDID and nonces must have the documented form and not contradict each
+ * other; of the phone's serial string what makes sense is taken. Returns 0 or -EBADMSG; nothing is
  * written on failure.
  */
 int identity_from_json(sd_json_variant *object, struct identity *ret);

@@ -58,11 +58,16 @@ void mux_list_remove(struct mux_list *list, const char *udid, unsigned location)
 			remove_entry(list, i);
 }
 
+bool phone_speaks_mux(const struct phone *phone)
+{
+	return phone->on_bus && (phone->mode == MODE_NORMAL || phone->mode == MODE_RESTORE);
+}
+
 bool mux_list_has(const struct mux_list *list, const struct phone *phone, uint64_t sequence)
 {
 	unsigned location = sighting_location(&phone->sighting);
 
-	for (size_t i = 0; i < list->count; i++) {
+	for (size_t i = 0; phone_speaks_mux(phone) && i < list->count; i++) {
 		const struct mux_entry *entry = &list->entries[i];
 
 		if (strcmp(entry->udid, phone->identity.udid) != 0)

@@ -26,6 +26,9 @@ void mux_list_add(struct mux_list *list, const char *udid, unsigned location, ui
 /* The entry of that location, or of an unknown one, or all of the UDID if location is 0. */
 void mux_list_remove(struct mux_list *list, const char *udid, unsigned location);
 
+/* Only a booted phone that is plugged in can be listed. */
+bool phone_speaks_mux(const struct phone *phone);
+
 /*
  * True if the phone's present enumeration (seen at `sequence`) is listed: by its location; or by
  * its UDID, if the entry is younger than the sighting or has no location.

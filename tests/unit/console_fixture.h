@@ -24,8 +24,10 @@
 #define PHONE_RECOVERY                                                                             \
 	"{\"key\":\"ecid:0x000a2d1c08f1002e\",\"presence\":\"present\",\"mode\":\"recovery\","     \
 	"\"trust\":\"unknown\",\"ecid\":\"0x000a2d1c08f1002e\",\"product\":\"iPhone10,4\","        \
-	"\"board\":\"d201ap\",\"model\":\"iPhone 8 (GSM)\",\"family\":\"iphone\",\"cpid\":32789,"  \
-	"\"bdid\":10,\"ibfl\":61,\"iboot_flags\":[\"image4-aware\",\"effective-security\"],"       \
+	"\"board\":\"d201ap\",\"model\":\"iPhone 8 "                                               \
+	"(GSM)\",\"family\":\"iphone\",\"cpid\":\"0x8015\","                                       \
+	"\"bdid\":\"0x0a\",\"ibfl\":\"0x3d\",\"iboot_flags\":[\"image4-aware\",\"effective-"       \
+	"security\"],"                                                                             \
 	"\"srtg\":\"iBoot-3332.0.0.1.23\",\"srnm\":\"C39VJ4XAJC68\",\"ap_nonce\":"                 \
 	"\"0011223344556677889900112233445566778899001122334455667788990011\","                    \
 	"\"port\":\"1-10.2.4\",\"usb_id\":\"05ac:1281\",\"speed_mbps\":12,\"hub_depth\":2,"        \

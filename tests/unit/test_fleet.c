@@ -185,6 +185,7 @@ static void test_stranger_is_found_out_later(void **state)
 
 static void test_port_dfu_answer_is_the_controllers(void **state)
 {
+	struct identity controller = { .iboot.has = IBOOT_HAS_CPID, .ap_nonce = "00ff" };
 	BENCH(bench);
 
 	bench_see(bench, "1-2", PID_DFU, DFU_A);
@@ -193,6 +194,11 @@ static void test_port_dfu_answer_is_the_controllers(void **state)
 	bench_see(bench, "1-2", PID_PORT_DFU, PORT_DFU_A);
 	bench_answer(bench, 1, MODE_PORT_DFU, 0xDEADBEEF, "");
 	assert_int_equal(bench_only(bench)->identity.ecid, ECID_A);
+	controller.iboot.cpid = 0xA012;
+	fleet_identity(bench->fleet, 1, "/sys/devices/usb1/1-2", MODE_PORT_DFU, &controller,
+		       bench->now_ms);
+	assert_int_equal(bench_only(bench)->identity.iboot.cpid, 0x8110);
+	assert_string_equal(bench_only(bench)->identity.ap_nonce, "00ff");
 	/* unawaited, it is nobody's */
 	bench_see(bench, "1-7", PID_PORT_DFU, PORT_DFU_A);
 	assert_int_equal(fleet_count(bench->fleet), 2);

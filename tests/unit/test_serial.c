@@ -269,29 +269,24 @@ static void test_port_dfu(void **state)
 	assert_int_equal(port_dfu_serial_parse("BDID:x", 6, &serial), -EBADMSG);
 }
 
-static void test_set_and_learn(void **state)
+static void test_learn(void **state)
 {
-	struct iboot_serial a = { 0 }, b = { 0 };
+	struct iboot_serial a, b = { 0 };
 
-	assert_true(iboot_serial_set_number(&a, "CPID", 0x8110));
-	assert_false(iboot_serial_set_number(&a, "CPID", 0x10000));
-	assert_false(iboot_serial_set_number(&a, "SRTG", 1));
-	assert_false(iboot_serial_set_number(&a, "NOPE", 1));
-	assert_false(iboot_serial_set_number(&a, "CP", 1));
-	assert_true(iboot_serial_set_text(&a, "PWND", "checkm8"));
-	assert_false(iboot_serial_set_text(&a, "PWND", ""));
-	assert_false(iboot_serial_set_text(&a, "CPID", "8110"));
+	assert_int_equal(parse("CPID:8110 ECID:7 PWND:[checkm8]", &a), 0);
 	assert_true(iboot_serial_learn(&b, &a));
 	assert_false(iboot_serial_learn(&b, &a));
 	assert_int_equal(b.cpid, 0x8110);
+	assert_int_equal(b.ecid, 7);
 	assert_string_equal(b.pwnd, "checkm8");
-	assert_true(iboot_serial_set_text(&a, "PWND", "x"));
+	assert_int_equal(parse("PWND:[x] SRTG:[y]", &a), 0);
 	assert_true(iboot_serial_learn(&b, &a));
 	assert_string_equal(b.pwnd, "x");
-	/* nothing never replaces something */
+	assert_string_equal(b.srtg, "y");
+	assert_int_equal(b.has, IBOOT_HAS_CPID | IBOOT_HAS_ECID);
+	/* nothing never replaces something; a known 0 is knowledge */
 	assert_false(iboot_serial_learn(&b, &(struct iboot_serial){ 0 }));
-	/* a known 0 is knowledge */
-	assert_true(iboot_serial_set_number(&a, "BDID", 0));
+	assert_int_equal(parse("BDID:00", &a), 0);
 	assert_true(iboot_serial_learn(&b, &a));
 	assert_true(b.has & IBOOT_HAS_BDID);
 }
@@ -343,7 +338,7 @@ int main(void)
 		cmocka_unit_test(test_agrees_with_libirecovery),
 		cmocka_unit_test(test_real_strings),
 		cmocka_unit_test(test_port_dfu),
-		cmocka_unit_test(test_set_and_learn),
+		cmocka_unit_test(test_learn),
 		cmocka_unit_test(test_udid),
 	};
 
