@@ -23,7 +23,7 @@ MERGED = {"bin", "sbin", "lib", "lib32", "lib64"}
 
 
 class Entry:
-    """One path: mode (with file type), owner, content (bytes or a function), rdev, link's target."""
+    """One path: mode with file type, owner, content (bytes or a function), rdev, link's target."""
 
     def __init__(self, mode, uid=0, gid=0, content=b"", rdev=(0, 0), same_as=None):
         self.mode, self.uid, self.gid = mode, uid, gid

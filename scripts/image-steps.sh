@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# shellcheck shell=bash Sourced by scripts/image: how a step is run or skipped, and the steps that
-# make the system's archives.
+# shellcheck shell=bash disable=SC2154
+# Sourced by scripts/image: how a step is run or skipped, and the steps that make the archives. They
+# read its "programs" and "version".
 
 product=idevicerescue-amd64
 work=build/image
 users=rootfs/files/usr/lib/sysusers.d/idevicerescue.conf
 kernel_tree=$work/kernel/tree
-programs=${IDR_PROGRAMS:-}
-# which stamp tells that a part's archive changed
-declare -A cpio_stamp=([base]=-cpio [modules]="" [overlay]="")
 
 # Every file of the base system and every module carries this time, whatever day they were packed:
 # the same packages are the same archive at every commit. (2026-01-01; the overlay and the medium
@@ -24,7 +22,8 @@ inputs_hash() {
 		=*) printf '%s\n' "$input" ;;
 		*)
 			[ -e "$input" ] || die "$input is missing: it is needed for the image"
-			find "$input" \( -type f -printf '%p %m ' -exec sha256sum {} \; \) -o -printf '%p %y %l\n' | LC_ALL=C sort
+			find "$input" -type f -printf '%p %m ' -exec sha256sum {} \; \
+				-o -printf '%p %y %l\n' | LC_ALL=C sort
 			;;
 		esac
 	done | sha256sum | cut -d' ' -f1
@@ -36,8 +35,7 @@ step() {
 	local name=$1 text=$2 output=$3 inputs=() hash began=$SECONDS
 	shift 3
 	while [ "$1" != -- ]; do
-		# no programs folder was named: the two programs of the tree
-		if [ -n "$1" ]; then inputs+=("$1"); else inputs+=(build/idevicerescue build/idevicerescue-worker "$(manual)"); fi
+		inputs+=("$1")
 		shift
 	done
 	shift
@@ -58,13 +56,17 @@ step() {
 # all its modules. The packages split it: linux-binary has the kernel, linux-modules the modules,
 # linux-base the lists of what is built in.
 make_kernel() {
-	local version image
+	local version deb
 	rm -rf "$work/kernel"
 	mkdir -p "$work/kernel/deb" "$kernel_tree"
 	apt_get update
-	image=$(scripts/in-root apt-cache depends linux-image-amd64 | sed -n 's/^ *Depends: linux-image-//p' | head -n 1)
-	version=${image:?linux-image-amd64 names no kernel}
-	(cd "$work/kernel/deb" && apt_get download "linux-binary-$version" "linux-modules-$version" "linux-base-$version")
+	version=$(scripts/in-root apt-cache depends linux-image-amd64 |
+		sed -n 's/^ *Depends: linux-image-//p' | head -n 1)
+	[ -n "$version" ] || die "the mirror's linux-image-amd64 names no kernel"
+	(
+		cd "$work/kernel/deb"
+		apt_get download linux-{binary,modules,base}-"$version"
+	)
 	for deb in "$work"/kernel/deb/*.deb; do
 		scripts/in-root dpkg-deb -x "$deb" "$kernel_tree"
 	done
@@ -107,30 +109,34 @@ make_base_cpio() {
 
 make_modules() {
 	rm -rf "$work/modules"
-	scripts/in-root scripts/modules.py --list rootfs/modules --from "$kernel_tree" --to "$work/modules" "$version"
-	scripts/in-root scripts/archive.py --date "$system_date" --tree "$work/modules" "$work/modules.cpio"
+	scripts/in-root scripts/modules.py --list rootfs/modules --from "$kernel_tree" \
+		--to "$work/modules" "$version"
+	scripts/in-root scripts/archive.py --date "$system_date" --tree "$work/modules" \
+		"$work/modules.cpio"
 }
 
+# The programs that boot come from the build root.
 make_manifest() {
 	local packages=(shim-signed grub-efi-amd64-signed grub-efi-ia32-bin grub-pc-bin)
+	rm -rf "$work/licences"
+	mkdir "$work/licences"
 	scripts/in-root scripts/manifest.py --status "$work/base.status" --doc "$work/doc" \
 		--debs "$work/kernel/deb" --doc "$kernel_tree/usr/share/doc" \
-		--from-status /var/lib/dpkg/status "${packages[@]}" --doc /usr/share/doc --out build/manifest.tsv
+		--from-status /var/lib/dpkg/status "${packages[@]}" --doc /usr/share/doc \
+		--texts "$work/licences" --out build/manifest.tsv
+	# most copyright files refer to these
+	scripts/in-root cp -rL /usr/share/common-licenses "$work/licences/common-licenses"
 }
 
-# The manual page's place.
-manual() { [ -f build/idevicerescue.1 ] && echo build/idevicerescue.1 || echo src/face/idevicerescue.1; }
-
 make_overlay() {
-	local from=${programs:-build} page=$programs/idevicerescue.1 date
-	[ -n "$programs" ] || page=$(manual)
+	local date
 	date=$(source_date)
 	# the clock starts no earlier than this build (systemd reads the file's time)
 	: >"$work/clock-epoch"
 	scripts/in-root scripts/archive.py --date "$date" --tree rootfs/files \
-		--file "$from/idevicerescue=usr/bin/idevicerescue" \
-		--file "$from/idevicerescue-worker=usr/lib/idevicerescue/idevicerescue-worker" \
-		--file "$page=usr/share/man/man1/idevicerescue.1" \
+		--file "${programs[0]}=usr/bin/idevicerescue" \
+		--file "${programs[1]}=usr/lib/idevicerescue/idevicerescue-worker" \
+		--file "${programs[2]}=usr/share/man/man1/idevicerescue.1" \
 		--file build/manifest.tsv=usr/share/idevicerescue/manifest.tsv \
 		--file "$work/clock-epoch=usr/lib/clock-epoch" \
 		"$work/overlay.cpio"
@@ -145,17 +151,26 @@ compress() {
 # The kernel unpacks concatenated archives one over the other, each compressed on its own and
 # starting at a multiple of 4.
 make_initrd() {
-	cat "$work"/{base,modules,overlay}.zst >build/initrd.img
+	cat "$work"/{base,modules,overlay}.zst >build/initrd.img.part
+	mv build/initrd.img.part build/initrd.img
 }
+
+kilobytes() { echo $(($(cat "$@" | wc -c) / 1000)); }
 
 print_sizes() {
 	local name
 	say "size by part, in kB (unpacked in RAM in brackets)"
-	printf '  %-9s %8d\n' kernel $(($(stat -c %s build/vmlinuz) / 1000))
+	printf '  %-9s %8d\n' kernel "$(kilobytes build/vmlinuz)"
 	for name in base modules overlay; do
-		printf '  %-9s %8d  [%d]\n' "$name" $(($(stat -c %s "$work/$name.zst") / 1000)) $(($(stat -c %s "$work/$name.cpio") / 1000))
+		printf '  %-9s %8d  [%d]\n' "$name" "$(kilobytes "$work/$name.zst")" \
+			"$(kilobytes "$work/$name.cpio")"
 	done
+	printf '  %-9s %8d  loaders for BIOS, UEFI, Secure Boot\n' boot \
+		"$(kilobytes "$work"/medium/tree/EFI/BOOT/* "$work/medium/core.img")"
+	printf '  %-9s %8d  texts, beside the system\n' licences \
+		"$(kilobytes "$work/medium/tree/rescue/licences.tar.zst")"
 	for name in img iso; do
-		printf '  %-9s %8d  build/%s\n' ".$name" $(($(stat -c %s "build/$product.$name") / 1000)) "$product.$name"
+		printf '  %-9s %8d  build/%s\n' ".$name" "$(kilobytes "build/$product.$name")" \
+			"$product.$name"
 	done
 }

@@ -7,9 +7,9 @@
   --debs DIR               package files, by their own control data
   --doc DIR                where PACKAGE/copyright is looked for; may be repeated
 
-Licences are the names in the "License:" fields of a machine-readable copyright file, "see copyright"
-where a package has only prose. --texts DIR collects the copyright files themselves; they travel with
-the image as rescue/licences.tar.zst.
+Licences are the names in the "License:" fields of a machine-readable copyright file, or "see
+copyright" where a package has only prose. --texts DIR collects the copyright files themselves; they
+travel with the image as rescue/licences.tar.zst.
 """
 
 import argparse

@@ -63,7 +63,7 @@ class Kernel:
             return [line.strip() for line in file if line.strip() and not line.startswith("#")]
 
     def match(self, pattern):
-        """Modules that a pattern names; an empty set if they are built in; None if there are none."""
+        """Modules that a pattern names; an empty set if all are built in; None if there are none."""
         if "/" in pattern:
             place = "kernel/" + pattern
             found = {n for n, path in self.path.items() if fnmatch.fnmatch(stem(path), place)}

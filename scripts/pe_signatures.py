@@ -69,12 +69,14 @@ def image_hash(data, algorithm="sha256"):
 
 
 def openssl(*args, data):
-    done = subprocess.run(["openssl", *args], input=data, check=True, capture_output=True)
+    done = subprocess.run(["openssl", *args], input=data, check=False, capture_output=True)
+    if done.returncode != 0:
+        raise Broken("what it carries as a signature is no PKCS#7")
     return done.stdout.decode(errors="replace")
 
 
 def signer_issuers(blob):
-    """(issuer, subject) of the certificates that a PKCS#7's signatures name; the rest is a chain."""
+    """(issuer, subject) of the certificates that a PKCS#7's signatures name; others are a chain."""
     text = openssl("pkcs7", "-inform", "DER", "-noout", "-print", data=blob)
     infos = text[text.rindex("signer_info:") :]
     serials = {int(value, 16) for value in re.findall(r"^ *serial: 0x([0-9A-Fa-f]+)", infos, re.M)}

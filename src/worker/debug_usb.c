@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Debug USB, as libirecovery 1.3.1 speaks it (src/libirecovery.c, irecv_kis_*; reference:
- * device-protocols.md §2.7). Its own code because libirecovery opens the first device that it
- * finds when the ECID is not known, and here the ECID is what is asked for.
+ * device-protocols.md §2.7). Its own code because libirecovery cannot be told which device to open:
+ * without an ECID it opens the first that it finds, and here the ECID is what is asked for.
  *
  *   worker                                              phone
  *      ── config portal: index 0x0a = 0x21, 0x14 = 1 ──▶

@@ -11,8 +11,8 @@ simphone_cflags := -std=gnu23 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Wno-unused-par
 simphone_libs := $$(pkg-config --libs $(simphone_packages))
 simphone_sanitize := -fsanitize=address,undefined -fno-sanitize-recover=all
 
-simphone_core := $(filter-out %/main.c %/test_%.c,$(sort $(wildcard $(simphone_dir)/*.c)))
 simphone_tests := $(sort $(wildcard $(simphone_dir)/test_*.c))
+simphone_core := $(filter-out %/main.c $(simphone_tests),$(sort $(wildcard $(simphone_dir)/*.c)))
 simphone_core_objects := $(simphone_core:$(simphone_dir)/%.c=$(simphone_out)/plain/%.o)
 simphone_core_asan := $(simphone_core:$(simphone_dir)/%.c=$(simphone_out)/asan/%.o)
 simphone_test_programs := $(simphone_tests:$(simphone_dir)/%.c=$(simphone_out)/%)
@@ -20,27 +20,34 @@ simphone_test_programs := $(simphone_tests:$(simphone_dir)/%.c=$(simphone_out)/%
 .PHONY: simphone simphone-test
 simphone: build/simphone build/simphone-asan
 
+Q := $(if $(V),,@)
+
 build/simphone: $(simphone_core_objects) $(simphone_out)/plain/main.o
-	$(CC) -o $@ $^ $(simphone_libs)
+	@echo "LD $@"
+	$(Q)$(CC) -o $@ $^ $(simphone_libs)
 
 build/simphone-asan: $(simphone_core_asan) $(simphone_out)/asan/main.o
-	$(CC) $(simphone_sanitize) -o $@ $^ $(simphone_libs)
+	@echo "LD $@"
+	$(Q)$(CC) $(simphone_sanitize) -o $@ $^ $(simphone_libs)
 
 $(simphone_out)/plain/%.o: $(simphone_dir)/%.c
 	@mkdir -p $(@D)
-	$(CC) $(simphone_cflags) -c -o $@ $<
+	@echo "CC $@"
+	$(Q)$(CC) $(simphone_cflags) -c -o $@ $<
 
 $(simphone_out)/asan/%.o: $(simphone_dir)/%.c
 	@mkdir -p $(@D)
-	$(CC) $(simphone_cflags) $(simphone_sanitize) -c -o $@ $<
+	@echo "CC $@"
+	$(Q)$(CC) $(simphone_cflags) $(simphone_sanitize) -c -o $@ $<
 
 # tests run with the sanitizers on
 $(simphone_out)/test_%: $(simphone_out)/asan/test_%.o $(simphone_core_asan)
-	$(CC) $(simphone_sanitize) -o $@ $^ $(simphone_libs) $$(pkg-config --libs cmocka)
+	@echo "LD $@"
+	$(Q)$(CC) $(simphone_sanitize) -o $@ $^ $(simphone_libs) $$(pkg-config --libs cmocka)
 
 .SECONDARY: $(simphone_core_asan) $(simphone_tests:$(simphone_dir)/%.c=$(simphone_out)/asan/%.o)
 
 simphone-test: $(simphone_test_programs) simphone
-	$(simphone_dir)/run-tests $(simphone_test_programs)
+	tests/unit/run $(simphone_test_programs)
 
 -include $(wildcard $(simphone_out)/*/*.d)

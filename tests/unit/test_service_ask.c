@@ -229,7 +229,7 @@ static void answer_is(const struct bench *bench, const char *name, unsigned ecid
 
 	snprintf(line, sizeof(line),
 		 "{\"v\":1,\"type\":\"result\",\"ok\":true,\"mode\":\"debug-usb\",\"identity\":{"
-		 "\"ecid\":\"0x%016x\",\"cpid\":33040,\"bdid\":10}}",
+		 "\"serial_string\":\"CPID:8110 BDID:0A ECID:%016X\"}}",
 		 ecid);
 	file_write(bench, name, line);
 }
