@@ -115,6 +115,7 @@ enum timing {
 	TIMING_MUX_RETRY,     /* after mux-watch ended, start it again in so long */
 	TIMING_WORKER_KILL,   /* between asking a worker to end and killing it */
 	TIMING_CALL,          /* a face waits so long for the service's answer */
+	TIMING_ASK_AGAIN,     /* between two questions to a phone that did not answer */
 	TIMING_MAX,
 };
 unsigned timing_ms(enum timing timing);

@@ -41,6 +41,8 @@ struct problem {
 	struct problem *next;
 	unsigned phone_id;
 	unsigned enumeration;
+	unsigned attempts; /* questions about this enumeration that failed */
+	uint64_t again_ms; /* when to ask once more, UINT64_MAX never */
 	struct error err;
 };
 
@@ -73,15 +75,49 @@ int ask_is_possible(const struct phone *phone, struct error *err)
 	return 0;
 }
 
-bool ask_is_due(const struct phone *phone)
+/* Must it be asked at some time, without anybody wanting it? */
+static bool ask_is_needed(const struct phone *phone)
 {
 	const struct usb_id *id = usb_id_find(phone->sighting.vid, phone->sighting.pid);
 
-	if (phone->asked || ask_is_possible(phone, NULL) < 0)
-		return false;
 	/* A booted phone tells its model and name only to who asks; the others write into their USB
 	 * strings who they are, unless the facts or the missing ECID say that they do not. */
 	return mode_is_booted(phone->mode) || (id && id->ask) || phone->identity.ecid == 0;
+}
+
+bool ask_is_due(const struct phone *phone)
+{
+	return !phone->asked && ask_is_possible(phone, NULL) >= 0 && ask_is_needed(phone);
+}
+
+bool ask_is_worth_again(enum error_kind kind)
+{
+	switch (kind) {
+	case ERROR_SILENT:
+	case ERROR_BUSY:
+	case ERROR_PROTOCOL:
+	case ERROR_NO_SERVICE:
+		return true;
+	case ERROR_NONE:
+	case ERROR_USAGE:
+	case ERROR_NO_PHONE:
+	case ERROR_AMBIGUOUS:
+	case ERROR_REFUSED:
+	case ERROR_LOCKED:
+	case ERROR_UNPLUGGED:
+	case ERROR_NO_CONSENT:
+	case ERROR_BAD_FILE:
+	case ERROR_NOT_SIGNED:
+	case ERROR_NO_SPACE:
+	case ERROR_NETWORK:
+	case ERROR_ENGINE:
+	case ERROR_CANCELLED:
+	case ERROR_UNSUPPORTED:
+	case ERROR_BUG:
+	case ERROR_KIND_MAX:
+		return false;
+	}
+	return false;
 }
 
 /* --- lists ----------------------------------------------------------------------------------- */
@@ -153,11 +189,24 @@ static void problem_clear(struct asker *asker, unsigned phone_id)
 	}
 }
 
+static const struct problem *problem_find(const struct asker *asker, const struct phone *phone)
+{
+	const struct problem *p = asker->problems;
+
+	while (p && (p->phone_id != phone->id || p->enumeration != phone->enumerations))
+		p = p->next;
+	return p;
+}
+
 static void problem_set(struct asker *asker, const struct question *question,
 			const struct error *err)
 {
 	struct problem *problem = malloc(sizeof(*problem));
+	unsigned attempts = 1;
 
+	for (const struct problem *p = asker->problems; p; p = p->next)
+		if (p->phone_id == question->phone_id && p->enumeration == question->enumeration)
+			attempts = p->attempts + 1;
 	problem_clear(asker, question->phone_id);
 	if (!problem)
 		return; /* it was logged; what is lost is a line of `show` */
@@ -165,17 +214,49 @@ static void problem_set(struct asker *asker, const struct question *question,
 		.next = asker->problems,
 		.phone_id = question->phone_id,
 		.enumeration = question->enumeration,
+		.attempts = attempts,
+		.again_ms = UINT64_MAX,
 		.err = *err,
 	};
+	if (attempts < ASK_ATTEMPTS_MAX && ask_is_worth_again(err->kind))
+		problem->again_ms = clock_now_ms() + timing_ms(TIMING_ASK_AGAIN);
 	asker->problems = problem;
 }
 
 const struct error *asker_problem(const struct asker *asker, const struct phone *phone)
 {
-	for (const struct problem *p = asker->problems; p; p = p->next)
-		if (p->phone_id == phone->id && p->enumeration == phone->enumerations)
-			return &p->err;
-	return NULL;
+	const struct problem *problem = problem_find(asker, phone);
+
+	return problem ? &problem->err : NULL;
+}
+
+/*
+ * When to repeat the question that failed, UINT64_MAX if never or not as things stand. While the
+ * phone cannot be asked, or a question is on its way, there is no moment to wait for: what changes
+ * that brings a review of its own.
+ */
+static uint64_t again_ms(const struct asker *asker, const struct phone *phone)
+{
+	const struct problem *problem = problem_find(asker, phone);
+
+	if (!problem || question_find(asker, phone->id) || ask_is_possible(phone, NULL) < 0 ||
+	    !ask_is_needed(phone))
+		return UINT64_MAX;
+	return problem->again_ms;
+}
+
+uint64_t asker_deadline(const struct asker *asker)
+{
+	uint64_t deadline_ms = UINT64_MAX;
+
+	for (size_t i = 0; asker->problems && i < fleet_count(asker->fleet); i++) {
+		const struct phone *phone = fleet_at(asker->fleet, i);
+		uint64_t at_ms = phone ? again_ms(asker, phone) : UINT64_MAX;
+
+		if (at_ms < deadline_ms)
+			deadline_ms = at_ms;
+	}
+	return deadline_ms;
 }
 
 /* --- answers --------------------------------------------------------------------------------- */
@@ -306,11 +387,14 @@ static void review_left(struct asker *asker)
 
 static void review_due(struct asker *asker)
 {
+	uint64_t now_ms = clock_now_ms();
+
 	for (size_t i = 0; i < fleet_count(asker->fleet); i++) {
 		const struct phone *phone = fleet_at(asker->fleet, i);
 		struct question *question;
 
-		if (!phone || !ask_is_due(phone) || question_find(asker, phone->id))
+		if (!phone || question_find(asker, phone->id) ||
+		    !(ask_is_due(phone) || again_ms(asker, phone) <= now_ms))
 			continue;
 		if (question_add(asker, phone, &question) < 0)
 			log_error("no memory to ask a phone");

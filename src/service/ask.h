@@ -12,6 +12,12 @@
 /* Probes that run at once; the others wait in line. Each is a process of some megabytes. */
 enum { ASK_AT_ONCE_MAX = 4 };
 
+/*
+ * Questions about one enumeration that we begin by ourselves, TIMING_ASK_AGAIN apart: a phone that
+ * is still booting answers the second or third.
+ */
+enum { ASK_ATTEMPTS_MAX = 3 };
+
 struct asker;
 
 /* The fleet may have changed: the owner calls asker_review() soon, from the loop. */
@@ -46,6 +52,12 @@ void asker_forget(struct asker *asker, const void *user);
 
 /* Why the latest question about this enumeration was not answered; NULL if there is no reason. */
 const struct error *asker_problem(const struct asker *asker, const struct phone *phone);
+
+/* When asker_review() has a question to repeat, UINT64_MAX if never. */
+uint64_t asker_deadline(const struct asker *asker);
+
+/* Policy: may the same question get an answer a little later? Pure. */
+bool ask_is_worth_again(enum error_kind kind);
 
 /* Policy: must this phone be asked without anybody wanting it? Pure. */
 bool ask_is_due(const struct phone *phone);

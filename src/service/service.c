@@ -36,7 +36,7 @@ static const char test_credential_prefix[] = "idevicerescue.";
 struct service {
 	sd_event *event;
 	sd_event_source *review;   /* one-shot, on while a review is owed */
-	sd_event_source *deadline; /* fleet_deadline() */
+	sd_event_source *deadline; /* fleet_deadline(), asker_deadline() */
 	struct fleet *fleet;
 	struct bus_monitor *monitor;   /* or … */
 	struct bus_tape *tape;         /* … this */
@@ -112,12 +112,15 @@ static void on_mux(enum mux_news news, const char *udid, unsigned location, void
 	service_touch(service);
 }
 
-/* One timer for all phones: the next moment at which the fleet has work. */
+/* One timer for all phones: the next moment at which the fleet or the asker has work. */
 static void deadline_arm(struct service *service)
 {
 	uint64_t deadline_ms = fleet_deadline(service->fleet);
+	uint64_t again_ms = asker_deadline(service->asker);
 	int r;
 
+	if (again_ms < deadline_ms)
+		deadline_ms = again_ms;
 	if (deadline_ms == UINT64_MAX) {
 		(void)sd_event_source_set_enabled(service->deadline, SD_EVENT_OFF);
 		return;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Test bed: one phone with a made-up clock, a door that only remembers, and the event log in memory. Included by the
- * test programs, after cmocka.h.
+ * Test bed: one phone with a made-up clock, a door that only remembers, and the event log in
+ * memory. Included by the test programs, after cmocka.h.
  */
 #pragma once
 
@@ -38,8 +38,8 @@ static inline void bed_on_detach(void *user)
 	((struct bed *)user)->detaches++;
 }
 
-static inline void bed_on_in(void *user, uint64_t id, uint8_t ep, enum usb_reply reply, const uint8_t *bytes,
-			     size_t len)
+static inline void bed_on_in(void *user, uint64_t id, uint8_t ep, enum usb_reply reply,
+			     const uint8_t *bytes, size_t len)
 {
 	struct bed *b = user;
 	uint32_t size = (uint32_t)len;
@@ -92,10 +92,12 @@ static inline void bed_wait(struct bed *b, uint64_t ms)
 }
 
 /* A control transfer; @in may be NULL for OUT. */
-static inline enum usb_reply bed_control(struct bed *b, unsigned type_request, uint16_t value, uint16_t index,
-					 const void *out, uint16_t len, struct buf *in)
+static inline enum usb_reply bed_control(struct bed *b, unsigned type_request, uint16_t value,
+					 uint16_t index, const void *out, uint16_t len,
+					 struct buf *in)
 {
-	const struct usb_setup setup = { (uint8_t)(type_request >> 8), (uint8_t)type_request, value, index, len };
+	const struct usb_setup setup = { (uint8_t)(type_request >> 8), (uint8_t)type_request, value,
+					 index, len };
 	BUF_AUTO nothing = {};
 
 	if (in)

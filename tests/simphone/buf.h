@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A growing run of bytes with a ceiling. Whoever declares it owns it; buf_done() empties it. Memory exhaustion ends
- * the program: a simulator has nothing to rescue.
+ * A growing run of bytes with a ceiling. Whoever declares it owns it; buf_done() empties it. Memory
+ * exhaustion ends the program: a simulator has nothing to rescue.
  */
 #pragma once
 

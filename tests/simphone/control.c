@@ -16,7 +16,7 @@ enum { CLIENTS_MAX = 8, LINE_MAX_BYTES = 4096 };
 
 struct client {
 	struct control *control; /* owner */
-	int fd;			 /* -1: free */
+	int fd;                  /* -1: free */
 	struct buf in;
 };
 
@@ -28,7 +28,7 @@ struct control {
 	struct client clients[CLIENTS_MAX];
 };
 
-/* ---- commands ------------------------------------------------------------------------------------------------- */
+/* ---- commands ---- */
 
 static void answer_error(struct buf *answer, const char *why)
 {
@@ -51,11 +51,12 @@ static void answer_state(const struct phone *p, struct buf *answer)
 
 	phone_usb_serial(p, &serial);
 	identity_nonce_string(&p->identity, &nonces);
-	buf_addf(answer, "{\"ok\":true,\"mode\":\"%s\",\"plugged\":%s,\"booting\":%s,\"attached\":%s", mode_name(p->mode),
-		 p->plugged ? "true" : "false", p->power == POWER_BOOTING ? "true" : "false",
-		 p->usb.shape ? "true" : "false");
-	buf_addf(answer, ",\"configuration\":%u,\"boots\":%u,\"cpid\":%u,\"bdid\":%u", p->usb.config, p->boots, m->cpid,
-		 m->bdid);
+	buf_addf(answer,
+		 "{\"ok\":true,\"mode\":\"%s\",\"plugged\":%s,\"booting\":%s,\"attached\":%s",
+		 mode_name(p->mode), p->plugged ? "true" : "false",
+		 p->power == POWER_BOOTING ? "true" : "false", p->usb.shape ? "true" : "false");
+	buf_addf(answer, ",\"configuration\":%u,\"boots\":%u,\"cpid\":%u,\"bdid\":%u",
+		 p->usb.config, p->boots, m->cpid, m->bdid);
 	buf_addf(answer, ",\"ecid\":\"0x%016" PRIx64 "\"", p->identity.ecid);
 	add_member(answer, "body", body_name(p->scenario.body));
 	add_member(answer, "model", m->product);
@@ -97,7 +98,8 @@ void control_run(struct loop *loop, struct phone *p, char *line, struct buf *ans
 	char *rest = line;
 	const char *verb = strtok_r(line, " ", &rest);
 
-	EVLOG(&p->log, "control", LOG_TEXT("verb", verb ? verb : ""), LOG_TEXT("rest", rest ? rest : ""));
+	EVLOG(&p->log, "control", LOG_TEXT("verb", verb ? verb : ""),
+	      LOG_TEXT("rest", rest ? rest : ""));
 	if (!verb) {
 		answer_error(answer, "an empty line");
 	} else if (!strcmp(verb, "mode")) {
@@ -119,7 +121,7 @@ void control_run(struct loop *loop, struct phone *p, char *line, struct buf *ans
 	}
 }
 
-/* ---- sockets -------------------------------------------------------------------------------------------------- */
+/* ---- sockets ---- */
 
 static void client_close(struct client *c)
 {
@@ -194,7 +196,8 @@ struct control *control_new(struct loop *loop, struct phone *phone, const char *
 	text_copy(address.sun_path, sizeof(address.sun_path), path);
 	unlink(path);
 	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (c->fd < 0 || bind(c->fd, (const struct sockaddr *)&address, sizeof(address)) < 0 || listen(c->fd, 8) < 0)
+	if (c->fd < 0 || bind(c->fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    listen(c->fd, 8) < 0)
 		die("%s: %s", path, strerror(errno));
 	loop_watch(loop, c->fd, POLLIN, control_ready, c);
 	return c;

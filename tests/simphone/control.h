@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The user's hand and the test's: a unix socket that takes one command a line and answers one JSON object a line.
+ * The user's hand and the test's: a unix socket that takes one command a line and answers one JSON
+ * object a line.
  *
  *   plug · unplug · mode MODE · button recovery|dfu|restart · set KEY VALUE · state · quit
  */
@@ -15,5 +16,6 @@ struct control;
 struct control *control_new(struct loop *loop, struct phone *phone, const char *path);
 struct control *control_free(struct control *c);
 
-/* Runs one line and appends the answer with its newline; "quit" sets loop->quit. Public for tests. */
+/* Runs one line and appends the answer with its newline; "quit" sets loop->quit. Public for tests.
+ */
 void control_run(struct loop *loop, struct phone *phone, char *line, struct buf *answer);

@@ -8,7 +8,7 @@
 
 enum {
 	IMAGE_CEILING = 32 * 1024 * 1024, /* an iBSS is 1 to 2 MiB */
-	MANIFEST_POLL_MS = 3000,	  /* seen on a real phone */
+	MANIFEST_POLL_MS = 3000,          /* seen on a real phone */
 
 	/* bStatus of DFU 1.1 */
 	FAULT_VERIFY = 0x07,
@@ -16,7 +16,8 @@ enum {
 	FAULT_STALLED = 0x0f,
 };
 
-static const uint8_t suffix[12] = { 0xff, 0xff, 0xff, 0xff, 0xac, 0x05, 0x00, 0x01, 0x55, 0x46, 0x44, 0x10 };
+static const uint8_t suffix[12] = { 0xff, 0xff, 0xff, 0xff, 0xac, 0x05,
+				    0x00, 0x01, 0x55, 0x46, 0x44, 0x10 };
 
 uint32_t dfu_crc(uint32_t crc, const uint8_t *bytes, size_t len)
 {
@@ -30,7 +31,8 @@ uint32_t dfu_crc(uint32_t crc, const uint8_t *bytes, size_t len)
 
 bool dfu_suffix_fits(const uint8_t *bytes, size_t len)
 {
-	if (len < DFU_SUFFIX_BYTES || memcmp(bytes + len - DFU_SUFFIX_BYTES, suffix, sizeof(suffix)) != 0)
+	if (len < DFU_SUFFIX_BYTES ||
+	    memcmp(bytes + len - DFU_SUFFIX_BYTES, suffix, sizeof(suffix)) != 0)
 		return false;
 	return get_le32(bytes + len - 4) == dfu_crc(0xffffffff, bytes, len - 4);
 }
@@ -54,7 +56,8 @@ void dfu_boot(struct dfu *d)
 
 static enum usb_reply dfu_fail(struct dfu *d, uint8_t fault)
 {
-	EVLOG(&d->phone->log, "dfu-error", LOG_INT("status", fault), LOG_INT("bytes", d->image.len));
+	EVLOG(&d->phone->log, "dfu-error", LOG_INT("status", fault),
+	      LOG_INT("bytes", d->image.len));
 	d->state = DFU_STATE_ERROR;
 	d->fault = fault;
 	return USB_STALL;
@@ -64,8 +67,9 @@ static enum usb_reply dfu_download(struct dfu *d, const struct usb_setup *setup,
 {
 	if (d->state != DFU_STATE_IDLE && d->state != DFU_STATE_DNLOAD_IDLE) {
 		/* a last zero-length block is repeated by careful hosts */
-		return setup->length == 0 && d->state >= DFU_STATE_MANIFEST_SYNC ? USB_OK
-										 : dfu_fail(d, FAULT_STALLED);
+		return setup->length == 0 && d->state >= DFU_STATE_MANIFEST_SYNC
+			   ? USB_OK
+			   : dfu_fail(d, FAULT_STALLED);
 	}
 	if (setup->length > DFU_BLOCK_BYTES || d->image.len + setup->length > IMAGE_CEILING)
 		return dfu_fail(d, FAULT_ADDRESS);
@@ -92,16 +96,20 @@ static void dfu_report(struct dfu *d, struct buf *in)
 		d->state = DFU_STATE_MANIFEST;
 		poll_ms = MANIFEST_POLL_MS;
 	}
-	buf_add(in, (const uint8_t[]){ d->fault, (uint8_t)poll_ms, (uint8_t)(poll_ms >> 8), 0,
-				       (uint8_t)d->state, 0 }, 6);
+	buf_add(in,
+		(const uint8_t[]){ d->fault, (uint8_t)poll_ms, (uint8_t)(poll_ms >> 8), 0,
+				   (uint8_t)d->state, 0 },
+		6);
 }
 
-enum usb_reply dfu_control(void *user, const struct usb_setup *setup, const uint8_t *out, struct buf *in)
+enum usb_reply dfu_control(void *user, const struct usb_setup *setup, const uint8_t *out,
+			   struct buf *in)
 {
 	struct dfu *d = user;
 
 	switch (usb_request(setup)) {
-	case 0x2101: return dfu_download(d, setup, out);
+	case 0x2101:
+		return dfu_download(d, setup, out);
 	case 0xa103:
 		dfu_report(d, in);
 		return USB_OK;
@@ -114,7 +122,8 @@ enum usb_reply dfu_control(void *user, const struct usb_setup *setup, const uint
 		return USB_OK;
 	case 0x4040: /* apple-mfi-fastcharge announces mA */
 		return USB_OK;
-	default: return USB_STALL;
+	default:
+		return USB_STALL;
 	}
 }
 

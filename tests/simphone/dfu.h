@@ -2,9 +2,10 @@
 /*
  * DFU 1.1 as boot ROMs speak it (also WTF and Port DFU).
  *
- *   IDLE 2 ──DNLOAD──▶ DNLOAD-IDLE 5 ──DNLOAD of 0──▶ MANIFEST-SYNC 6 ──GETSTATUS──▶ MANIFEST 7 ──GETSTATUS──▶
- *   WAIT-RESET 8 ──bus reset──▶ image accepted: recovery (iBSS); rejected: the boot ROM again
- *   any ──bad request, bad suffix──▶ ERROR 10 ──CLRSTATUS──▶ IDLE      any ──ABORT, bus reset──▶ IDLE
+ *   IDLE 2 ──DNLOAD──▶ DNLOAD-IDLE 5 ──DNLOAD of 0──▶ MANIFEST-SYNC 6 ──GETSTATUS──▶ MANIFEST 7
+ * ──GETSTATUS──▶ WAIT-RESET 8 ──bus reset──▶ image accepted: recovery (iBSS); rejected: the boot
+ * ROM again any ──bad request, bad suffix──▶ ERROR 10 ──CLRSTATUS──▶ IDLE      any ──ABORT, bus
+ * reset──▶ IDLE
  *
  * Invariant: `image` holds what came since IDLE, in the order it came.
  */
@@ -42,10 +43,12 @@ uint32_t dfu_crc(uint32_t crc, const uint8_t *bytes, size_t len);
 bool dfu_suffix_fits(const uint8_t *bytes, size_t len);
 
 /*
- * Writes the image's size and hash to the log and starts it, or the boot ROM again. Also used by debug-USB.
+ * Writes the image's size and hash to the log and starts it, or the boot ROM again. Also used by
+ * debug-USB.
  * @linger_ms as in phone_leave().
  */
 void dfu_start_image(struct phone *phone, const uint8_t *bytes, size_t len, unsigned linger_ms);
 
-enum usb_reply dfu_control(void *user, const struct usb_setup *setup, const uint8_t *out, struct buf *in);
+enum usb_reply dfu_control(void *user, const struct usb_setup *setup, const uint8_t *out,
+			   struct buf *in);
 void dfu_reset(void *user);

@@ -23,12 +23,12 @@ struct door_usbredir {
 	int fd; /* -1 while connecting */
 	uint64_t give_up_ms;
 	struct timer retry;
-	bool greeted;	   /* the peer's hello came */
-	bool attached;	   /* the peer was told of the device */
+	bool greeted;      /* the peer's hello came */
+	bool attached;     /* the peer was told of the device */
 	bool awaiting_ack; /* of its departure */
 };
 
-/* ---- bytes ---------------------------------------------------------------------------------------------------- */
+/* ---- bytes ---- */
 
 static void door_ready(void *user, short events);
 
@@ -89,7 +89,7 @@ static void door_ready(void *user, short events)
 	door_watch(d);
 }
 
-/* ---- what the device tells the peer --------------------------------------------------------------------------- */
+/* ---- what the device tells the peer ---- */
 
 static void send_endpoints(struct door_usbredir *d)
 {
@@ -145,7 +145,8 @@ static void door_detach(void *user)
 		return;
 	d->attached = false;
 	usbredirparser_send_device_disconnect(d->parser);
-	d->awaiting_ack = usbredirparser_peer_has_cap(d->parser, usb_redir_cap_device_disconnect_ack);
+	d->awaiting_ack =
+	    usbredirparser_peer_has_cap(d->parser, usb_redir_cap_device_disconnect_ack);
 	door_watch(d);
 }
 
@@ -154,11 +155,12 @@ static uint8_t redir_status(enum usb_reply reply)
 	return reply == USB_OK ? usb_redir_success : usb_redir_stall;
 }
 
-static void door_bulk_in_done(void *user, uint64_t id, uint8_t ep, enum usb_reply reply, const uint8_t *bytes,
-			      size_t len)
+static void door_bulk_in_done(void *user, uint64_t id, uint8_t ep, enum usb_reply reply,
+			      const uint8_t *bytes, size_t len)
 {
 	struct door_usbredir *d = user;
-	struct usb_redir_bulk_packet_header header = { .endpoint = ep, .status = redir_status(reply) };
+	struct usb_redir_bulk_packet_header header = { .endpoint = ep,
+						       .status = redir_status(reply) };
 
 	header.length = (uint16_t)len;
 	header.length_high = (uint16_t)(len >> 16);
@@ -166,7 +168,7 @@ static void door_bulk_in_done(void *user, uint64_t id, uint8_t ep, enum usb_repl
 	door_watch(d);
 }
 
-/* ---- what the peer asks --------------------------------------------------------------------------------------- */
+/* ---- what the peer asks ---- */
 
 static void on_hello(void *user, struct usb_redir_hello_header *hello)
 {
@@ -195,12 +197,14 @@ static void on_reset(void *user)
 
 static void send_config(struct door_usbredir *d, uint64_t id, enum usb_reply reply)
 {
-	struct usb_redir_configuration_status_header status = { redir_status(reply), d->usb->config };
+	struct usb_redir_configuration_status_header status = { redir_status(reply),
+								d->usb->config };
 
 	usbredirparser_send_configuration_status(d->parser, id, &status);
 }
 
-static void on_set_configuration(void *user, uint64_t id, struct usb_redir_set_configuration_header *h)
+static void on_set_configuration(void *user, uint64_t id,
+				 struct usb_redir_set_configuration_header *h)
 {
 	struct door_usbredir *d = user;
 	enum usb_reply reply;
@@ -249,7 +253,8 @@ static void on_get_alt_setting(void *user, uint64_t id, struct usb_redir_get_alt
 		send_alt(d, id, h->interface, USB_OK);
 }
 
-static void on_control(void *user, uint64_t id, struct usb_redir_control_packet_header *h, uint8_t *bytes, int len)
+static void on_control(void *user, uint64_t id, struct usb_redir_control_packet_header *h,
+		       uint8_t *bytes, int len)
 {
 	struct door_usbredir *d = user;
 	struct usb_setup setup = { h->requesttype, h->request, h->value, h->index, h->length };
@@ -268,11 +273,13 @@ static void on_control(void *user, uint64_t id, struct usb_redir_control_packet_
 	answer.status = redir_status(reply);
 	if (setup.type & 0x80)
 		answer.length = (uint16_t)(reply == USB_OK ? in.len : 0);
-	usbredirparser_send_control_packet(d->parser, id, &answer, answer.length && in.len ? in.bytes : nullptr,
+	usbredirparser_send_control_packet(d->parser, id, &answer,
+					   answer.length && in.len ? in.bytes : nullptr,
 					   setup.type & 0x80 ? answer.length : 0);
 }
 
-static void on_bulk(void *user, uint64_t id, struct usb_redir_bulk_packet_header *h, uint8_t *bytes, int len)
+static void on_bulk(void *user, uint64_t id, struct usb_redir_bulk_packet_header *h, uint8_t *bytes,
+		    int len)
 {
 	struct door_usbredir *d = user;
 	struct usb_redir_bulk_packet_header answer = *h;
@@ -304,58 +311,82 @@ static void on_cancel(void *user, uint64_t id)
 }
 
 /* Interrupt pipes are polled for ever and never say anything. */
-static void on_start_interrupt(void *user, uint64_t id, struct usb_redir_start_interrupt_receiving_header *h)
+static void on_start_interrupt(void *user, uint64_t id,
+			       struct usb_redir_start_interrupt_receiving_header *h)
 {
 	struct door_usbredir *d = user;
-	struct usb_redir_interrupt_receiving_status_header status = { usb_redir_success, h->endpoint };
+	struct usb_redir_interrupt_receiving_status_header status = { usb_redir_success,
+								      h->endpoint };
 
 	usbredirparser_send_interrupt_receiving_status(d->parser, id, &status);
 }
 
-static void on_stop_interrupt(void *user, uint64_t id, struct usb_redir_stop_interrupt_receiving_header *h)
+static void on_stop_interrupt(void *user, uint64_t id,
+			      struct usb_redir_stop_interrupt_receiving_header *h)
 {
 	struct door_usbredir *d = user;
-	struct usb_redir_interrupt_receiving_status_header status = { usb_redir_success, h->endpoint };
+	struct usb_redir_interrupt_receiving_status_header status = { usb_redir_success,
+								      h->endpoint };
 
 	usbredirparser_send_interrupt_receiving_status(d->parser, id, &status);
 }
 
-/* What is left was not offered by our hello; the parser calls without looking, so each needs a taker. */
-static void on_start_iso(void *user, uint64_t id, struct usb_redir_start_iso_stream_header *h) {}
-static void on_stop_iso(void *user, uint64_t id, struct usb_redir_stop_iso_stream_header *h) {}
-static void on_alloc_streams(void *user, uint64_t id, struct usb_redir_alloc_bulk_streams_header *h) {}
-static void on_free_streams(void *user, uint64_t id, struct usb_redir_free_bulk_streams_header *h) {}
-static void on_start_bulk(void *user, uint64_t id, struct usb_redir_start_bulk_receiving_header *h) {}
-static void on_stop_bulk(void *user, uint64_t id, struct usb_redir_stop_bulk_receiving_header *h) {}
-static void on_filter_reject(void *user) {}
+/* What is left was not offered by our hello; the parser calls without looking, so each needs a
+ * taker. */
+static void on_start_iso(void *user, uint64_t id, struct usb_redir_start_iso_stream_header *h)
+{
+}
+static void on_stop_iso(void *user, uint64_t id, struct usb_redir_stop_iso_stream_header *h)
+{
+}
+static void on_alloc_streams(void *user, uint64_t id, struct usb_redir_alloc_bulk_streams_header *h)
+{
+}
+static void on_free_streams(void *user, uint64_t id, struct usb_redir_free_bulk_streams_header *h)
+{
+}
+static void on_start_bulk(void *user, uint64_t id, struct usb_redir_start_bulk_receiving_header *h)
+{
+}
+static void on_stop_bulk(void *user, uint64_t id, struct usb_redir_stop_bulk_receiving_header *h)
+{
+}
+static void on_filter_reject(void *user)
+{
+}
 
 static void on_filter(void *user, struct usbredirfilter_rule *rules, int count)
 {
 	free(rules);
 }
 
-static void on_iso(void *user, uint64_t id, struct usb_redir_iso_packet_header *h, uint8_t *bytes, int len)
+static void on_iso(void *user, uint64_t id, struct usb_redir_iso_packet_header *h, uint8_t *bytes,
+		   int len)
 {
 	struct door_usbredir *d = user;
 
 	usbredirparser_free_packet_data(d->parser, bytes);
 }
 
-static void on_interrupt(void *user, uint64_t id, struct usb_redir_interrupt_packet_header *h, uint8_t *bytes,
-			 int len)
+static void on_interrupt(void *user, uint64_t id, struct usb_redir_interrupt_packet_header *h,
+			 uint8_t *bytes, int len)
 {
 	struct door_usbredir *d = user;
 
 	usbredirparser_free_packet_data(d->parser, bytes);
 }
 
-/* ---- life ----------------------------------------------------------------------------------------------------- */
+/* ---- life ---- */
 
 static void parser_begin(struct door_usbredir *d)
 {
 	static const int caps_offered[] = {
-		usb_redir_cap_connect_device_version, usb_redir_cap_filter, usb_redir_cap_device_disconnect_ack,
-		usb_redir_cap_ep_info_max_packet_size, usb_redir_cap_64bits_ids, usb_redir_cap_32bits_bulk_length,
+		usb_redir_cap_connect_device_version,
+		usb_redir_cap_filter,
+		usb_redir_cap_device_disconnect_ack,
+		usb_redir_cap_ep_info_max_packet_size,
+		usb_redir_cap_64bits_ids,
+		usb_redir_cap_32bits_bulk_length,
 	};
 	uint32_t caps[USB_REDIR_CAPS_SIZE] = {};
 	struct usbredirparser *p = usbredirparser_create();
@@ -415,8 +446,8 @@ static void door_connect(void *user)
 	door_watch(d);
 }
 
-struct door_usbredir *door_usbredir_new(struct loop *loop, struct usbdev *usb, struct evlog *log, const char *path,
-					uint64_t patience_ms)
+struct door_usbredir *door_usbredir_new(struct loop *loop, struct usbdev *usb, struct evlog *log,
+					const char *path, uint64_t patience_ms)
 {
 	struct door_usbredir *d = calloc(1, sizeof(*d));
 

@@ -8,8 +8,9 @@
 #include "text.h"
 
 /*
- * Port DFU is spoken by the USB-C port controller, not by the phone's chip: it has its own chip id and ECID, and the
- * phone's ids travel in a wide BDID. What the controller calls itself was not found; only the shift is known.
+ * Port DFU is spoken by the USB-C port controller, not by the phone's chip: it has its own chip id
+ * and ECID, and the phone's ids travel in a wide BDID. What the controller calls itself was not
+ * found; only the shift is known.
  */
 enum { PORT_CPID = 0x0001 };
 static const uint64_t port_ecid_mask = 0x0000ffff00000000;
@@ -30,7 +31,8 @@ static void random_fill(uint64_t *state, uint8_t *to, size_t len)
 		to[i] = (uint8_t)random_next(state);
 }
 
-/* 40 hex digits that depend on the phone alone; Apple's are a hash over numbers that nobody outside knows. */
+/* 40 hex digits that depend on the phone alone; Apple's are a hash over numbers that nobody outside
+ * knows. */
 static void udid_long(const struct identity *id, char *to, size_t room)
 {
 	uint64_t state = id->ecid;
@@ -76,8 +78,8 @@ static void chip_fields(const struct identity *id, bool in_rom, struct buf *to)
 
 	if (model_has_sdom(m, in_rom))
 		buf_add_text(to, "SDOM:01 ");
-	buf_addf(to, "CPID:%04X CPRV:%02X CPFM:03 SCEP:01 BDID:%02X ECID:%016" PRIX64, m->cpid, m->cprv,
-		 m->bdid, id->ecid);
+	buf_addf(to, "CPID:%04X CPRV:%02X CPFM:03 SCEP:01 BDID:%02X ECID:%016" PRIX64, m->cpid,
+		 m->cprv, m->bdid, id->ecid);
 	buf_addf(to, " IBFL:%02X", model_ibfl(m, in_rom));
 	if (model_has_sika(m))
 		buf_add_text(to, " SIKA:00");
@@ -102,10 +104,13 @@ void identity_iboot_string(const struct identity *id, enum mode mode, struct buf
 			buf_addf(to, " PWND:[%s]", id->pwned);
 		return;
 	case MODE_WTF: /* older than the ECID */
-		buf_addf(to, "CPID:%04X CPRV:%02X CPFM:03 SCEP:01 BDID:%02X", m->cpid, m->cprv, m->bdid);
+		buf_addf(to, "CPID:%04X CPRV:%02X CPFM:03 SCEP:01 BDID:%02X", m->cpid, m->cprv,
+			 m->bdid);
 		return;
 	case MODE_PORT_DFU:
-		buf_addf(to, "CPID:%04X CPRV:00 CPFM:03 SCEP:01 BDID:%02X%04X00 ECID:%016" PRIX64 " IBFL:00",
+		buf_addf(to,
+			 "CPID:%04X CPRV:00 CPFM:03 SCEP:01 BDID:%02X%04X00 ECID:%016" PRIX64
+			 " IBFL:00",
 			 (unsigned)PORT_CPID, m->bdid, m->cpid, id->ecid ^ port_ecid_mask);
 		return;
 	case MODE_NORMAL:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Who the phone is: ECID, serial number, UDID, nonces, and the strings in which each mode tells them. Survives every
- * change of mode; only the nonces change, at a boot into boot ROM or iBoot.
+ * Who the phone is: ECID, serial number, UDID, nonces, and the strings in which each mode tells
+ * them. Survives every change of mode; only the nonces change, at a boot into boot ROM or iBoot.
  */
 #pragma once
 
@@ -34,7 +34,8 @@ void identity_init(struct identity *id, const struct scenario *s);
 /* A new boot of boot ROM or iBoot: draws nonces unless the rule is fixed. */
 void identity_boot(struct identity *id, enum nonce_rule rule);
 
-/* The USB serial string of recovery, DFU, WTF and Port DFU; also the one inside the debug-USB record. */
+/* The USB serial string of recovery, DFU, WTF and Port DFU; also the one inside the debug-USB
+ * record. */
 void identity_iboot_string(const struct identity *id, enum mode mode, struct buf *to);
 
 /* String index 1 of recovery and DFU: "NONC:… SNON:…". */

@@ -37,8 +37,9 @@ void kis_boot(struct kis *k)
 }
 
 /*
- * Writes @text as a string descriptor on a word boundary at *@at and moves on; returns its word offset. Zeros follow
- * it: libirecovery reads as many characters as the descriptor's length says, header included.
+ * Writes @text as a string descriptor on a word boundary at *@at and moves on; returns its word
+ * offset. Zeros follow it: libirecovery reads as many characters as the descriptor's length says,
+ * header included.
  */
 static uint8_t record_string(uint8_t *record, size_t *at, const char *text)
 {
@@ -57,8 +58,8 @@ static uint8_t record_string(uint8_t *record, size_t *at, const char *text)
 
 void kis_record(const struct phone *phone, uint8_t ret_record[KIS_RECORD_BYTES])
 {
-	static const uint8_t dfu_device[18] = { 18, USB_DT_DEVICE, 0, 2, 0, 0, 0, 64, 0xac, 0x05, 0x27, 0x12,
-						[17] = 1 };
+	static const uint8_t dfu_device[18] = { 18, USB_DT_DEVICE, 0,    2,    0,    0,       0,
+						64, 0xac,          0x05, 0x27, 0x12, [17] = 1 };
 	size_t at = RECORD_STRINGS;
 	BUF_AUTO serial = {};
 	BUF_AUTO nonces = {};
@@ -69,14 +70,15 @@ void kis_record(const struct phone *phone, uint8_t ret_record[KIS_RECORD_BYTES])
 	phone_usb_serial(phone, &serial);
 	identity_nonce_string(&phone->identity, &nonces);
 	ret_record[RECORD_DEVICE + 14] = record_string(ret_record, &at, "Apple Inc.");
-	ret_record[RECORD_DEVICE + 15] = record_string(ret_record, &at, "Apple Mobile Device (DFU Mode)");
+	ret_record[RECORD_DEVICE + 15] =
+	    record_string(ret_record, &at, "Apple Mobile Device (DFU Mode)");
 	ret_record[RECORD_DEVICE + 16] = record_string(ret_record, &at, buf_text(&serial));
 	put_le32(ret_record + RECORD_NONCE_WORD, record_string(ret_record, &at, buf_text(&nonces)));
 }
 
 /* Answers with the request's header, @payload, and then bytes done and status 0. */
-static void kis_reply(struct kis *k, uint8_t ep, const uint8_t *header, const uint8_t *payload, size_t len,
-		      uint32_t done)
+static void kis_reply(struct kis *k, uint8_t ep, const uint8_t *header, const uint8_t *payload,
+		      size_t len, uint32_t done)
 {
 	uint8_t tail[8] = {};
 	BUF_AUTO reply = {};
@@ -96,7 +98,8 @@ static void kis_upload(struct kis *k, uint8_t ep, const uint8_t *bytes, size_t l
 	if (len < KIS_HEADER_BYTES + UPLOAD_ARGS_BYTES)
 		return;
 	size = get_le32(args + 8);
-	if (size > len - KIS_HEADER_BYTES - UPLOAD_ARGS_BYTES || k->image.len + size > IMAGE_CEILING)
+	if (size > len - KIS_HEADER_BYTES - UPLOAD_ARGS_BYTES ||
+	    k->image.len + size > IMAGE_CEILING)
 		return;
 	buf_add(&k->image, args + UPLOAD_ARGS_BYTES, size);
 	kis_reply(k, ep, bytes, nullptr, 0, size);
@@ -115,17 +118,22 @@ enum usb_reply kis_bulk_out(void *user, uint8_t ep, const uint8_t *bytes, size_t
 	      LOG_INT("bytes", len));
 	switch (index) {
 	case INDEX_ENABLE_A:
-	case INDEX_ENABLE_B: kis_reply(k, ep, bytes, nullptr, 0, 4); break;
+	case INDEX_ENABLE_B:
+		kis_reply(k, ep, bytes, nullptr, 0, 4);
+		break;
 	case INDEX_IDENTITY:
 		kis_record(k->phone, record);
 		kis_reply(k, ep, bytes, record, sizeof(record), sizeof(record));
 		break;
-	case INDEX_UPLOAD: kis_upload(k, ep, bytes, len); break;
+	case INDEX_UPLOAD:
+		kis_upload(k, ep, bytes, len);
+		break;
 	case INDEX_BOOT:
 		kis_reply(k, ep, bytes, nullptr, 0, 4);
 		dfu_start_image(k->phone, k->image.bytes, k->image.len, PHONE_LINGER_MS);
 		break;
-	default: break;
+	default:
+		break;
 	}
 	return USB_OK;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Debug-USB (05ac:1881): a boot ROM behind two portals. Portal 1 (pipes 01/81) takes settings, portal 0x10 (pipes
- * 03/83) tells who the phone is and takes an image. Layout as libirecovery 1.3.1 reads it.
+ * Debug-USB (05ac:1881): a boot ROM behind two portals. Portal 1 (pipes 01/81) takes settings,
+ * portal 0x10 (pipes 03/83) tells who the phone is and takes an image. Layout as libirecovery 1.3.1
+ * reads it.
  */
 #pragma once
 

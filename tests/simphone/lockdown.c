@@ -45,7 +45,8 @@ static struct answer query_type(struct phone *p, plist_t request)
 	plist_t reply = plist_new_dict();
 
 	plist_dict_set_item(reply, "Type",
-			    plist_new_string(restoring ? "com.apple.mobile.restored" : "com.apple.mobile.lockdown"));
+			    plist_new_string(restoring ? "com.apple.mobile.restored"
+						       : "com.apple.mobile.lockdown"));
 	if (restoring)
 		plist_dict_set_item(reply, "RestoreProtocolVersion", plist_new_uint(15));
 	return (struct answer){ reply, nullptr };
@@ -90,16 +91,20 @@ static struct answer pair(struct phone *p, plist_t request)
 	if (!plist_dict_get_item(request, "PairRecord"))
 		return (struct answer){ nullptr, "MissingPairRecord" };
 	switch (p->scenario.trust) {
-	case TRUST_ASKING: return (struct answer){ nullptr, "PairingDialogResponsePending" };
-	case TRUST_DENIED: return (struct answer){ nullptr, "UserDeniedPairing" };
-	case TRUST_LOCKED: return (struct answer){ nullptr, "PasswordProtected" };
+	case TRUST_ASKING:
+		return (struct answer){ nullptr, "PairingDialogResponsePending" };
+	case TRUST_DENIED:
+		return (struct answer){ nullptr, "UserDeniedPairing" };
+	case TRUST_LOCKED:
+		return (struct answer){ nullptr, "PasswordProtected" };
 	}
 	return (struct answer){ nullptr, "InvalidResponse" };
 }
 
 static struct answer start_session(struct phone *p, plist_t request)
 {
-	return (struct answer){ nullptr, plist_text(request, "HostID") ? "InvalidHostID" : "MissingHostID" };
+	return (struct answer){ nullptr,
+				plist_text(request, "HostID") ? "InvalidHostID" : "MissingHostID" };
 }
 
 static struct answer needs_session(struct phone *p, plist_t request)
@@ -148,27 +153,21 @@ static const struct verb {
 	struct answer (*run)(struct phone *p, plist_t request);
 	bool in_restore; /* restored answers it too */
 } verbs[] = {
-	{ "QueryType", query_type, true },
-	{ "Goodbye", goodbye, true },
-	{ "GetValue", get_value, false },
-	{ "SetValue", set_value, false },
-	{ "RemoveValue", needs_session, false },
-	{ "Pair", pair, false },
-	{ "ValidatePair", start_session, false },
-	{ "Unpair", start_session, false },
-	{ "ResetPairing", needs_session, false },
-	{ "StartSession", start_session, false },
-	{ "StopSession", needs_session, false },
-	{ "StartService", start_service, false },
-	{ "Activate", needs_session, false },
-	{ "Deactivate", needs_session, false },
+	{ "QueryType", query_type, true },          { "Goodbye", goodbye, true },
+	{ "GetValue", get_value, false },           { "SetValue", set_value, false },
+	{ "RemoveValue", needs_session, false },    { "Pair", pair, false },
+	{ "ValidatePair", start_session, false },   { "Unpair", start_session, false },
+	{ "ResetPairing", needs_session, false },   { "StartSession", start_session, false },
+	{ "StopSession", needs_session, false },    { "StartService", start_service, false },
+	{ "Activate", needs_session, false },       { "Deactivate", needs_session, false },
 	{ "EnterRecovery", enter_recovery, false },
 };
 
 static struct answer verb_run(struct phone *p, const char *name, plist_t request)
 {
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
-		if (!strcmp(verbs[i].name, name) && (p->mode != MODE_RESTORE || verbs[i].in_restore))
+		if (!strcmp(verbs[i].name, name) &&
+		    (p->mode != MODE_RESTORE || verbs[i].in_restore))
 			return verbs[i].run(p, request);
 	return (struct answer){ nullptr, "InvalidRequest" };
 }
@@ -185,7 +184,8 @@ static void lockdown_take(struct plist_stream *s, plist_t request)
 	if (name)
 		answer = verb_run(l->phone, name, request);
 	EVLOG(&l->phone->log, "lockdown", LOG_TEXT("request", name ? name : ""),
-	      LOG_TEXT("detail", detail ? detail : ""), LOG_TEXT("error", answer.error ? answer.error : ""));
+	      LOG_TEXT("detail", detail ? detail : ""),
+	      LOG_TEXT("error", answer.error ? answer.error : ""));
 	if (!answer.reply)
 		answer.reply = plist_new_dict();
 	if (answer.error)
@@ -212,11 +212,13 @@ static struct service *lockdown_open(struct phone *phone, const struct stream *s
 
 	if (!l)
 		die("out of memory");
-	*l = (struct lockdown){ .plist = { .service = { &class, *stream }, .take = lockdown_take }, .phone = phone };
+	*l = (struct lockdown){ .plist = { .service = { &class, *stream }, .take = lockdown_take },
+				.phone = phone };
 	return &l->plist.service;
 }
 
-struct service *lockdown_service_open(struct phone *phone, uint16_t port, const struct stream *stream)
+struct service *lockdown_service_open(struct phone *phone, uint16_t port,
+				      const struct stream *stream)
 {
 	unsigned index = (unsigned)port - LOCKDOWN_FIRST_SERVICE_PORT;
 

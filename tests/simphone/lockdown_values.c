@@ -8,19 +8,26 @@
 
 /* What a real phone (iOS 14) lets a trusted host read besides: a stranger gets GetProhibited. */
 static const char *const trusted_only[] = {
-	"ActivationState", "ActivationStateAcknowledged", "BasebandVersion", "BluetoothAddress", "BrickState",
-	"FirmwareVersion", "HostAttached", "InternationalMobileEquipmentIdentity", "MLBSerialNumber",
-	"ModelNumber", "NonVolatileRAM", "PasswordProtected", "PhoneNumber", "RegionInfo", "SerialNumber",
-	"TimeIntervalSince1970", "TimeZone", "TrustedHostAttached", "UseRaptorCerts", "ApNonce", "SEPNonce",
+	"ActivationState", "ActivationStateAcknowledged",
+	"BasebandVersion", "BluetoothAddress",
+	"BrickState",      "FirmwareVersion",
+	"HostAttached",    "InternationalMobileEquipmentIdentity",
+	"MLBSerialNumber", "ModelNumber",
+	"NonVolatileRAM",  "PasswordProtected",
+	"PhoneNumber",     "RegionInfo",
+	"SerialNumber",    "TimeIntervalSince1970",
+	"TimeZone",        "TrustedHostAttached",
+	"UseRaptorCerts",  "ApNonce",
+	"SEPNonce",
 };
 
 /*
- * RSA-2048, PKCS#1. Its private half was thrown away: a host makes its certificate with it, and no session is ever
- * opened with that.
+ * RSA-2048, PKCS#1. Its private half was thrown away: a host makes its certificate with it, and no
+ * session is ever opened with that.
  */
 static const char public_key[] =
 #include "public_key.inc"
-	;
+    ;
 
 static const char *arch_of(const struct model *m)
 {
@@ -31,8 +38,9 @@ static void wifi_address(const struct phone *p, char *to, size_t room)
 {
 	uint64_t e = p->identity.ecid;
 
-	snprintf(to, room, "02:%02x:%02x:%02x:%02x:%02x", (unsigned)(e >> 40 & 0xff), (unsigned)(e >> 24 & 0xff),
-		 (unsigned)(e >> 16 & 0xff), (unsigned)(e >> 8 & 0xff), (unsigned)(e & 0xff));
+	snprintf(to, room, "02:%02x:%02x:%02x:%02x:%02x", (unsigned)(e >> 40 & 0xff),
+		 (unsigned)(e >> 24 & 0xff), (unsigned)(e >> 16 & 0xff), (unsigned)(e >> 8 & 0xff),
+		 (unsigned)(e & 0xff));
 }
 
 /* With the hyphen of the short form, as every layer above USB writes it. */
@@ -85,7 +93,8 @@ plist_t lockdown_values(const struct phone *p)
 	add_text(values, "ProtocolVersion", "2");
 	plist_array_append_item(families, plist_new_uint(strcmp(m->kind, "iPad") ? 1 : 2));
 	plist_dict_set_item(values, "SupportedDeviceFamilies", families);
-	plist_dict_set_item(values, "TelephonyCapability", plist_new_bool(!strcmp(m->kind, "iPhone")));
+	plist_dict_set_item(values, "TelephonyCapability",
+			    plist_new_bool(!strcmp(m->kind, "iPhone")));
 	add_number(values, "UniqueChipID", p->identity.ecid);
 	udid_with_hyphen(p, text, sizeof(text));
 	add_text(values, "UniqueDeviceID", text);

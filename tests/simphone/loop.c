@@ -57,7 +57,8 @@ void loop_run(struct loop *l)
 		struct pollfd fds[LOOP_WATCHES];
 
 		for (unsigned i = 0; i < LOOP_WATCHES; i++)
-			fds[i] = (struct pollfd){ .fd = l->watches[i].fd, .events = l->watches[i].events };
+			fds[i] = (struct pollfd){ .fd = l->watches[i].fd,
+						  .events = l->watches[i].events };
 		if (poll(fds, LOOP_WATCHES, timers_wait_ms(&l->timers)) < 0 && errno != EINTR)
 			die("poll: %s", strerror(errno));
 		timers_run(&l->timers, clock_ms());

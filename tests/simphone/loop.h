@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The one thread: poll() over a handful of descriptors, and the core's timers told the time. Owned by main.
+ * The one thread: poll() over a handful of descriptors, and the core's timers told the time. Owned
+ * by main.
  */
 #pragma once
 
@@ -28,7 +29,8 @@ struct loop {
 
 void loop_init(struct loop *l);
 
-/* Watches @fd, or changes what is watched if it is known already. False: no room. The descriptor stays the caller's. */
+/* Watches @fd, or changes what is watched if it is known already. False: no room. The descriptor
+ * stays the caller's. */
 bool loop_watch(struct loop *l, int fd, short events, watch_fn fn, void *user);
 void loop_unwatch(struct loop *l, int fd);
 

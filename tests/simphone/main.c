@@ -22,11 +22,14 @@ struct options {
 
 static void usage(FILE *out)
 {
-	fputs("usage: simphone [--scenario NAME|FILE] [--mode MODE] [--unplugged] [--seed N] [--set KEY=VALUE]…\n"
+	fputs("usage: simphone [--scenario NAME|FILE] [--mode MODE] [--unplugged] [--seed N] "
+	      "[--set KEY=VALUE]…\n"
 	      "                [--time-scale PERCENT] [--usbredir SOCKET [--patience SECONDS]]\n"
 	      "                [--control SOCKET] [--log FILE]\n"
-	      "One process is one phone. It ends with its usbredir peer, its parent, or `quit` on the control\n"
-	      "socket. Keys of --set and of scenario files:\n", out);
+	      "One process is one phone. It ends with its usbredir peer, its parent, or `quit` on "
+	      "the control\n"
+	      "socket. Keys of --set and of scenario files:\n",
+	      out);
 	scenario_print_keys(out);
 }
 
@@ -84,18 +87,42 @@ static void parse_options(struct options *o, int argc, char **argv)
 
 	while ((option = getopt_long(argc, argv, "", longs, nullptr)) != -1) {
 		switch (option) {
-		case 's': read_scenario(s, optarg); break;
-		case 'm': set_or_die(s, "mode", optarg); break;
-		case 'u': s->plugged = false; break;
-		case 'r': set_or_die(s, "seed", optarg); break;
-		case 'k': set_pair_or_die(s, optarg); break;
-		case 't': set_or_die(s, "time_scale_percent", optarg); break;
-		case 'd': o->usbredir = optarg; break;
-		case 'p': o->patience_ms = strtoull(optarg, nullptr, 10) * 1000; break;
-		case 'c': o->control = optarg; break;
-		case 'l': o->log = optarg; break;
-		case 'h': usage(stdout); exit(0);
-		default: usage(stderr); exit(2);
+		case 's':
+			read_scenario(s, optarg);
+			break;
+		case 'm':
+			set_or_die(s, "mode", optarg);
+			break;
+		case 'u':
+			s->plugged = false;
+			break;
+		case 'r':
+			set_or_die(s, "seed", optarg);
+			break;
+		case 'k':
+			set_pair_or_die(s, optarg);
+			break;
+		case 't':
+			set_or_die(s, "time_scale_percent", optarg);
+			break;
+		case 'd':
+			o->usbredir = optarg;
+			break;
+		case 'p':
+			o->patience_ms = strtoull(optarg, nullptr, 10) * 1000;
+			break;
+		case 'c':
+			o->control = optarg;
+			break;
+		case 'l':
+			o->log = optarg;
+			break;
+		case 'h':
+			usage(stdout);
+			exit(0);
+		default:
+			usage(stderr);
+			exit(2);
 		}
 	}
 	if (optind < argc) {

@@ -27,8 +27,8 @@ static const struct model models[] = {
 	  "iBoot-2696.0.0.1.33", true, "17.6.1", "21G93", "iBoot-10151.142.1" },
 	{ "iPad12,1", "j181ap", "iPad", "iPad (9th gen, WiFi)", 0x12ab, 0x8030, 0x18, 0x11,
 	  "iBoot-4479.0.0.100.4", true, "17.6.1", "21G93", "iBoot-10151.142.1" },
-	{ "iPad16,4", "j718ap", "iPad", "iPad Pro 11-inch (M4, Cellular)", 0x12ab, 0x8132, 0x0a, 0x11,
-	  "iBoot-8104.0.0.201.4", false, "17.6.1", "21G93", "iBoot-10151.142.1" },
+	{ "iPad16,4", "j718ap", "iPad", "iPad Pro 11-inch (M4, Cellular)", 0x12ab, 0x8132, 0x0a,
+	  0x11, "iBoot-8104.0.0.201.4", false, "17.6.1", "21G93", "iBoot-10151.142.1" },
 	{ "iPod9,1", "n112ap", "iPod", "iPod Touch (7th gen)", 0x12aa, 0x8010, 0x16, 0x11,
 	  "iBoot-2696.0.0.1.33", true, "15.8.3", "19H386", "iBoot-7429.140.4" },
 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The table of phones. Ids and names of boards: libirecovery's device list. Boot ROM tags and flags: serial strings of
- * real phones as published in issue trackers; rows whose tag was never seen on a real phone say so (srtg_seen).
+ * The table of phones. Ids and names of boards: libirecovery's device list. Boot ROM tags and
+ * flags: serial strings of real phones as published in issue trackers; rows whose tag was never
+ * seen on a real phone say so (srtg_seen).
  */
 #pragma once
 
@@ -19,7 +20,7 @@ struct model {
 	uint8_t bdid;
 	uint8_t cprv;
 	const char *srtg;    /* boot ROM */
-	bool srtg_seen;	     /* on a real phone, in public */
+	bool srtg_seen;      /* on a real phone, in public */
 	const char *version; /* a system it runs, and its build */
 	const char *build;
 	const char *iboot; /* that system's iBoot */
@@ -34,7 +35,8 @@ bool model_has_short_udid(const struct model *m);
 /* Bytes of the ApNonce: 20 up to A9, 32 from A10. */
 unsigned model_nonce_bytes(const struct model *m);
 
-/* A14 and later tell their security domain in the boot ROM too; iBoot tells it on every phone from A10 on. */
+/* A14 and later tell their security domain in the boot ROM too; iBoot tells it on every phone from
+ * A10 on. */
 bool model_has_sdom(const struct model *m, bool in_rom);
 
 /* A16 and later carry a SIKA field. */

@@ -31,13 +31,13 @@ struct mux_connection {
 	struct mux_connection *next;
 	struct mux *mux;
 	uint16_t host_port, phone_port;
-	uint32_t tx_seq; /* next to send */
-	uint32_t tx_acked; /* by the host */
-	uint32_t rx_next; /* next expected */
+	uint32_t tx_seq;         /* next to send */
+	uint32_t tx_acked;       /* by the host */
+	uint32_t rx_next;        /* next expected */
 	struct service *service; /* owned; NULL when closed */
-	struct buf pending; /* beyond the host's window */
-	bool closing; /* reset once `pending` is out */
-	bool dead; /* to be freed by the reaper */
+	struct buf pending;      /* beyond the host's window */
+	bool closing;            /* reset once `pending` is out */
+	bool dead;               /* to be freed by the reaper */
 };
 
 struct tcp {
@@ -47,15 +47,15 @@ struct tcp {
 	uint16_t window;
 };
 
-/* ---- packets out ---------------------------------------------------------------------------------------------- */
+/* ---- packets out ---- */
 
 static size_t header_bytes(const struct mux *m)
 {
 	return m->version >= 2 ? HEADER_V2_BYTES : HEADER_V1_BYTES;
 }
 
-static void packet_send(struct mux *m, uint32_t protocol, const void *head, size_t head_len, const void *body,
-			size_t body_len)
+static void packet_send(struct mux *m, uint32_t protocol, const void *head, size_t head_len,
+			const void *body, size_t body_len)
 {
 	uint8_t header[HEADER_V2_BYTES];
 	size_t header_len = header_bytes(m);
@@ -104,7 +104,7 @@ static void tcp_refuse(struct mux *m, const struct tcp *got)
 	tcp_send(m, &t, nullptr, 0);
 }
 
-/* ---- connections ---------------------------------------------------------------------------------------------- */
+/* ---- connections ---- */
 
 static void reap(void *user)
 {
@@ -125,7 +125,8 @@ static void reap(void *user)
 	}
 }
 
-/* A service may close its own connection while it is being fed: it is freed from the loop, not here. */
+/* A service may close its own connection while it is being fed: it is freed from the loop, not
+ * here. */
 static void connection_kill(struct mux_connection *c)
 {
 	c->dead = true;
@@ -200,10 +201,13 @@ static void connection_open(struct mux *m, const struct tcp *t)
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		die("out of memory");
-	*c = (struct mux_connection){ .mux = m, .host_port = t->from, .phone_port = t->to, .rx_next = t->seq + 1 };
+	*c = (struct mux_connection){
+		.mux = m, .host_port = t->from, .phone_port = t->to, .rx_next = t->seq + 1
+	};
 	stream = (struct stream){ stream_send, stream_close, c };
 	c->service = lockdown_service_open(m->phone, t->to, &stream);
-	EVLOG(&m->phone->log, "connect", LOG_INT("port", t->to), LOG_INT("taken", c->service != nullptr));
+	EVLOG(&m->phone->log, "connect", LOG_INT("port", t->to),
+	      LOG_INT("taken", c->service != nullptr));
 	if (!c->service) {
 		free(c);
 		tcp_refuse(m, t);
@@ -222,8 +226,8 @@ static void tcp_take(struct mux *m, const uint8_t *bytes, size_t len)
 
 	if (len < TCP_BYTES)
 		return;
-	t = (struct tcp){ get_be16(bytes),	  get_be16(bytes + 2), get_be32(bytes + 4),
-			  get_be32(bytes + 8), bytes[13],	       get_be16(bytes + 14) };
+	t = (struct tcp){ get_be16(bytes),     get_be16(bytes + 2), get_be32(bytes + 4),
+			  get_be32(bytes + 8), bytes[13],           get_be16(bytes + 14) };
 	c = connection_find(m, &t);
 	if (t.flags == FLAG_SYN && !c) {
 		connection_open(m, &t);
@@ -251,7 +255,7 @@ static void tcp_take(struct mux *m, const uint8_t *bytes, size_t len)
 		connection_flush(c);
 }
 
-/* ---- packets in ----------------------------------------------------------------------------------------------- */
+/* ---- packets in ---- */
 
 static void connections_drop(struct mux *m)
 {
@@ -267,7 +271,8 @@ static void version_take(struct mux *m, const uint8_t *body, size_t len)
 
 	if (len < sizeof(answer))
 		return;
-	/* a host that starts again without a bus reset: nothing of the old conversation may reach it */
+	/* a host that starts again without a bus reset: nothing of the old conversation may reach
+	 * it */
 	connections_drop(m);
 	usbdev_drop(&m->phone->usb, MUX_EP_IN);
 	m->version = 0;
@@ -292,9 +297,14 @@ static void packet_take(struct mux *m, const uint8_t *packet, size_t len)
 		return;
 	m->rx_seq = get_be16(packet + 12);
 	switch (protocol) {
-	case PROTOCOL_SETUP: m->tx_seq = 0; return;
-	case PROTOCOL_TCP: tcp_take(m, packet + header, len - header); return;
-	default: EVLOG(&m->phone->log, "mux-unknown", LOG_INT("protocol", protocol));
+	case PROTOCOL_SETUP:
+		m->tx_seq = 0;
+		return;
+	case PROTOCOL_TCP:
+		tcp_take(m, packet + header, len - header);
+		return;
+	default:
+		EVLOG(&m->phone->log, "mux-unknown", LOG_INT("protocol", protocol));
 	}
 }
 

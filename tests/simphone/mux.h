@@ -5,8 +5,9 @@
  *   silent ──version from the host──▶ version 2, 16-byte headers ──SYN──▶ connections
  *      ▲────────────version again, bus reset, set configuration──────────┘ (drops every connection)
  *
- * Rules that usbmuxd insists on: initial sequence number 0, data with flags exactly ACK, no ACK for a bare ACK, RST is
- * the only way to close. At most the host's window is unacknowledged; the rest waits in `pending`.
+ * Rules that usbmuxd insists on: initial sequence number 0, data with flags exactly ACK, no ACK for
+ * a bare ACK, RST is the only way to close. At most the host's window is unacknowledged; the rest
+ * waits in `pending`.
  */
 #pragma once
 

@@ -45,7 +45,8 @@ struct service *notification_proxy_open(struct phone *phone, const struct stream
 
 	if (!n)
 		die("out of memory");
-	*n = (struct notification_proxy){ .plist = { .service = { &class, *stream }, .take = proxy_take },
-					  .phone = phone };
+	*n = (struct notification_proxy){
+		.plist = { .service = { &class, *stream }, .take = proxy_take }, .phone = phone
+	};
 	return &n->plist.service;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * notification_proxy: the host names what it wants to hear of and the connection stays open. Nothing is relayed yet,
- * because no hand taps Trust.
+ * notification_proxy: the host names what it wants to hear of and the connection stays open.
+ * Nothing is relayed yet, because no hand taps Trust.
  */
 #pragma once
 

@@ -7,7 +7,7 @@
 #include "normal.h"
 #include "stranger.h"
 
-/* ---- strings and engines of a mode ---------------------------------------------------------------------------- */
+/* ---- strings and engines of a mode ---- */
 
 void phone_usb_serial(const struct phone *p, struct buf *to)
 {
@@ -22,7 +22,8 @@ static bool phone_string(void *user, uint8_t index, struct buf *to)
 	struct phone *p = user;
 	const struct shape *shape = shape_of(p->scenario.body, p->mode);
 	const char *fixed = shape_string(p->scenario.body, p->mode, index);
-	bool tells_nonces = p->mode == MODE_RECOVERY || p->mode == MODE_DFU || p->mode == MODE_PORT_DFU;
+	bool tells_nonces =
+	    p->mode == MODE_RECOVERY || p->mode == MODE_DFU || p->mode == MODE_PORT_DFU;
 
 	if (fixed)
 		buf_add_text(to, fixed);
@@ -58,42 +59,61 @@ static void phone_bus_reset(void *user)
 	switch (p->mode) {
 	case MODE_DFU:
 	case MODE_WTF:
-	case MODE_PORT_DFU: dfu_reset(&p->dfu); return;
+	case MODE_PORT_DFU:
+		dfu_reset(&p->dfu);
+		return;
 	case MODE_NORMAL:
-	case MODE_RESTORE: mux_reset(&p->mux); return;
+	case MODE_RESTORE:
+		mux_reset(&p->mux);
+		return;
 	case MODE_RECOVERY:
-	case MODE_DEBUG_USB: return;
+	case MODE_DEBUG_USB:
+		return;
 	}
 }
 
-static enum usb_reply mode_control(struct phone *p, const struct usb_setup *setup, const uint8_t *out,
-				   struct buf *in)
+static enum usb_reply mode_control(struct phone *p, const struct usb_setup *setup,
+				   const uint8_t *out, struct buf *in)
 {
 	switch (p->mode) {
 	case MODE_NORMAL:
-	case MODE_RESTORE: return normal_control(p, setup, out, in);
-	case MODE_RECOVERY: return recovery_control(&p->recovery, setup, out, in);
+	case MODE_RESTORE:
+		return normal_control(p, setup, out, in);
+	case MODE_RECOVERY:
+		return recovery_control(&p->recovery, setup, out, in);
 	case MODE_DFU:
 	case MODE_WTF:
-	case MODE_PORT_DFU: return dfu_control(&p->dfu, setup, out, in);
-	case MODE_DEBUG_USB: return USB_STALL;
+	case MODE_PORT_DFU:
+		return dfu_control(&p->dfu, setup, out, in);
+	case MODE_DEBUG_USB:
+		return USB_STALL;
 	}
 	return USB_STALL;
 }
 
-static enum usb_reply phone_control(void *user, const struct usb_setup *setup, const uint8_t *out, struct buf *in)
+static enum usb_reply phone_control(void *user, const struct usb_setup *setup, const uint8_t *out,
+				    struct buf *in)
 {
 	struct phone *p = user;
 	enum usb_reply reply = USB_STALL;
 
 	switch (p->scenario.body) {
-	case BODY_PHONE: reply = mode_control(p, setup, out, in); break;
-	case BODY_KEYBOARD: reply = keyboard_control(setup, in); break;
-	case BODY_DISK: reply = disk_control(setup, in); break;
+	case BODY_PHONE:
+		reply = mode_control(p, setup, out, in);
+		break;
+	case BODY_KEYBOARD:
+		reply = keyboard_control(setup, in);
+		break;
+	case BODY_DISK:
+		reply = disk_control(setup, in);
+		break;
 	}
 	EVLOG(&p->log, "request", LOG_INT("type", setup->type), LOG_INT("request", setup->request),
-	      LOG_INT("value", setup->value), LOG_INT("index", setup->index), LOG_INT("length", setup->length),
-	      LOG_TEXT("reply", reply == USB_OK ? "ok" : reply == USB_STALL ? "stall" : "silent"));
+	      LOG_INT("value", setup->value), LOG_INT("index", setup->index),
+	      LOG_INT("length", setup->length),
+	      LOG_TEXT("reply", reply == USB_OK      ? "ok"
+				: reply == USB_STALL ? "stall"
+						     : "silent"));
 	return reply;
 }
 
@@ -105,24 +125,28 @@ static enum usb_reply phone_bulk_out(void *user, uint8_t ep, const uint8_t *byte
 		return disk_bulk_out(&p->usb, bytes, len);
 	switch (p->mode) {
 	case MODE_NORMAL:
-	case MODE_RESTORE: return normal_bulk_out(p, ep, bytes, len);
-	case MODE_RECOVERY: return recovery_bulk_out(&p->recovery, ep, bytes, len);
-	case MODE_DEBUG_USB: return kis_bulk_out(&p->kis, ep, bytes, len);
+	case MODE_RESTORE:
+		return normal_bulk_out(p, ep, bytes, len);
+	case MODE_RECOVERY:
+		return recovery_bulk_out(&p->recovery, ep, bytes, len);
+	case MODE_DEBUG_USB:
+		return kis_bulk_out(&p->kis, ep, bytes, len);
 	case MODE_DFU:
 	case MODE_WTF:
-	case MODE_PORT_DFU: return USB_STALL;
+	case MODE_PORT_DFU:
+		return USB_STALL;
 	}
 	return USB_STALL;
 }
 
-/* ---- presence and modes --------------------------------------------------------------------------------------- */
+/* ---- presence and modes ---- */
 
 /* Puts the phone on the bus, or takes it off, as its state says. */
 static void phone_show(struct phone *p)
 {
 	const struct shape *shape = shape_of(p->scenario.body, p->mode);
-	const struct usb_engine engine = { phone_control, phone_bulk_out, phone_bus_reset, phone_configured,
-					   phone_string,  p };
+	const struct usb_engine engine = { phone_control,    phone_bulk_out, phone_bus_reset,
+					   phone_configured, phone_string,   p };
 	bool wanted = p->plugged && p->power != POWER_BOOTING;
 	uint16_t product = shape->product ? shape->product : p->identity.model->usb_pid;
 
@@ -171,15 +195,16 @@ static void phone_enter(void *user)
 	p->power = POWER_BOOTING;
 	phone_show(p);
 	p->mode = p->next_mode;
-	timer_arm(p->timers, &p->timer, gap_ms * p->scenario.time_scale_percent / 100, phone_booted, p);
+	timer_arm(p->timers, &p->timer, gap_ms * p->scenario.time_scale_percent / 100, phone_booted,
+		  p);
 }
 
 void phone_leave(struct phone *p, enum mode next, unsigned linger_ms, const char *why)
 {
 	if (p->power == POWER_LEAVING)
 		return;
-	EVLOG(&p->log, "leave", LOG_TEXT("from", mode_name(p->mode)), LOG_TEXT("to", mode_name(next)),
-	      LOG_TEXT("why", why));
+	EVLOG(&p->log, "leave", LOG_TEXT("from", mode_name(p->mode)),
+	      LOG_TEXT("to", mode_name(next)), LOG_TEXT("why", why));
 	p->next_mode = next;
 	/* while booting the phone is off the bus and simply boots elsewhere */
 	if (p->power == POWER_RUNNING)
@@ -218,7 +243,9 @@ void phone_unplug(struct phone *p)
 
 void phone_init(struct phone *p, const struct scenario *s, struct timers *timers, FILE *log)
 {
-	*p = (struct phone){ .scenario = *s, .timers = timers, .mode = s->mode, .plugged = s->plugged };
+	*p = (struct phone){
+		.scenario = *s, .timers = timers, .mode = s->mode, .plugged = s->plugged
+	};
 	p->log = (struct evlog){ .out = log, .clock = timers };
 	identity_init(&p->identity, s);
 	recovery_init(&p->recovery, p);

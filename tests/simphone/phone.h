@@ -12,12 +12,12 @@
  *    dfu ──image accepted───┘
  *     └┘ image rejected: dfu again
  *
- * Invariants: only phone_enter() assigns the mode. The phone is on the bus exactly when it is RUNNING and its cable is
- * in. ECID, UDID, serial number and NVRAM live as long as the process; nonces change at each boot of boot ROM or iBoot.
- * A boot goes on without a cable.
+ * Invariants: only phone_enter() assigns the mode. The phone is on the bus exactly when it is
+ * RUNNING and its cable is in. ECID, UDID, serial number and NVRAM live as long as the process;
+ * nonces change at each boot of boot ROM or iBoot. A boot goes on without a cable.
  *
- * The engines below are part of the phone and ask it for a change of mode through phone_leave(); they never touch the
- * bus beyond their own pipes.
+ * The engines below are part of the phone and ask it for a change of mode through phone_leave();
+ * they never touch the bus beyond their own pipes.
  */
 #pragma once
 
@@ -53,7 +53,8 @@ struct phone {
 	struct mux mux;
 };
 
-/* The phone begins RUNNING in the scenario's mode; phone_start() puts it on the bus if its cable is in. */
+/* The phone begins RUNNING in the scenario's mode; phone_start() puts it on the bus if its cable is
+ * in. */
 void phone_init(struct phone *p, const struct scenario *s, struct timers *timers, FILE *log);
 void phone_start(struct phone *p);
 void phone_done(struct phone *p);
@@ -62,8 +63,8 @@ void phone_plug(struct phone *p);
 void phone_unplug(struct phone *p);
 
 /*
- * Ends the mode in @linger_ms (time for an answer under way, or 0); @why goes to the log. A second call before then
- * changes nothing.
+ * Ends the mode in @linger_ms (time for an answer under way, or 0); @why goes to the log. A second
+ * call before then changes nothing.
  */
 enum { PHONE_LINGER_MS = 30 };
 void phone_leave(struct phone *p, enum mode next, unsigned linger_ms, const char *why);

@@ -7,7 +7,9 @@ const char *plist_text(plist_t dict, const char *key)
 {
 	plist_t node = plist_dict_get_item(dict, key);
 
-	return node && plist_get_node_type(node) == PLIST_STRING ? plist_get_string_ptr(node, nullptr) : nullptr;
+	return node && plist_get_node_type(node) == PLIST_STRING
+		   ? plist_get_string_ptr(node, nullptr)
+		   : nullptr;
 }
 
 static void message_take(struct plist_stream *s, const uint8_t *bytes, uint32_t len)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The framing of lockdownd and most services: 32-bit big-endian length, then a property list. Bytes may come in any
- * pieces. A message beyond the ceiling or one that is no property list closes the stream.
+ * The framing of lockdownd and most services: 32-bit big-endian length, then a property list. Bytes
+ * may come in any pieces. A message beyond the ceiling or one that is no property list closes the
+ * stream.
  */
 #pragma once
 
@@ -24,7 +25,8 @@ struct plist_stream {
 void plist_stream_feed(struct service *service, const uint8_t *bytes, size_t len);
 void plist_stream_done(struct plist_stream *s);
 
-/* Sends @message as XML, keys sorted, and frees it. Length and body go out as two pieces, as real phones do. */
+/* Sends @message as XML, keys sorted, and frees it. Length and body go out as two pieces, as real
+ * phones do. */
 void plist_stream_send(struct plist_stream *s, plist_t message);
 void plist_stream_close(struct plist_stream *s);
 

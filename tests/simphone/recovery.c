@@ -10,7 +10,7 @@
 
 enum { COMMAND_MAX = 256, WORDS_MAX = 8 };
 
-/* ---- environment ---------------------------------------------------------------------------------------------- */
+/* ---- environment ---- */
 
 const char *env_get(const struct env *env, const char *name)
 {
@@ -63,7 +63,7 @@ void recovery_set_auto_boot(struct recovery *r, bool on)
 	env_set(&r->nvram, "auto-boot", on ? "true" : "false");
 }
 
-/* ---- life ----------------------------------------------------------------------------------------------------- */
+/* ---- life ---- */
 
 void recovery_init(struct recovery *r, struct phone *phone)
 {
@@ -96,7 +96,7 @@ void recovery_boot(struct recovery *r)
 	env_set(&r->ram, "ramdisk-size", "0x40000000");
 }
 
-/* ---- uploads -------------------------------------------------------------------------------------------------- */
+/* ---- uploads ---- */
 
 static void upload_begin(struct recovery *r)
 {
@@ -104,7 +104,8 @@ static void upload_begin(struct recovery *r)
 	EVP_DigestInit_ex(r->hash, EVP_sha256(), nullptr);
 }
 
-/* Closes the books of an upload when the host goes on to something else; the bytes count as loaded until then. */
+/* Closes the books of an upload when the host goes on to something else; the bytes count as loaded
+ * until then. */
 static void upload_log(struct recovery *r, const char *used_by)
 {
 	uint8_t digest[EVP_MAX_MD_SIZE];
@@ -115,8 +116,8 @@ static void upload_log(struct recovery *r, const char *used_by)
 		return;
 	EVP_DigestFinal_ex(r->hash, digest, &len);
 	buf_add_hex(&hex, digest, len);
-	EVLOG(&r->phone->log, "upload", LOG_INT("bytes", r->uploaded), LOG_TEXT("sha256", buf_text(&hex)),
-	      LOG_TEXT("used_by", used_by));
+	EVLOG(&r->phone->log, "upload", LOG_INT("bytes", r->uploaded),
+	      LOG_TEXT("sha256", buf_text(&hex)), LOG_TEXT("used_by", used_by));
 	r->uploaded = 0;
 }
 
@@ -135,7 +136,7 @@ enum usb_reply recovery_bulk_out(void *user, uint8_t ep, const uint8_t *bytes, s
 	return USB_OK;
 }
 
-/* ---- commands ------------------------------------------------------------------------------------------------- */
+/* ---- commands ---- */
 
 struct command {
 	const char *name;
@@ -161,7 +162,8 @@ static enum usb_reply command_clearenvs(struct recovery *r, char *const words[WO
 	return USB_OK;
 }
 
-/* A real iBoot stalls the getenv of an unknown variable; what C0 00 reads afterwards is not known: empty here. */
+/* A real iBoot stalls the getenv of an unknown variable; what C0 00 reads afterwards is not known:
+ * empty here. */
 static enum usb_reply command_getenv(struct recovery *r, char *const words[WORDS_MAX])
 {
 	const char *value = words[1] ? env_get(&r->ram, words[1]) : nullptr;
@@ -208,13 +210,13 @@ static enum usb_reply command_load(struct recovery *r, char *const words[WORDS_M
 }
 
 static const struct command commands[] = {
-	{ "setenv", command_setenv },	  { "setenvnp", command_setenv },
-	{ "saveenv", command_saveenv },	  { "clearenvs", command_clearenvs },
-	{ "getenv", command_getenv },	  { "reboot", command_reboot },
-	{ "reset", command_reboot },	  { "go", command_go },
-	{ "memboot", command_go },	  { "bootx", command_bootx },
-	{ "ramdisk", command_load },	  { "devicetree", command_load },
-	{ "firmware", command_load },	  { "rsepfirmware", command_load },
+	{ "setenv", command_setenv },   { "setenvnp", command_setenv },
+	{ "saveenv", command_saveenv }, { "clearenvs", command_clearenvs },
+	{ "getenv", command_getenv },   { "reboot", command_reboot },
+	{ "reset", command_reboot },    { "go", command_go },
+	{ "memboot", command_go },      { "bootx", command_bootx },
+	{ "ramdisk", command_load },    { "devicetree", command_load },
+	{ "firmware", command_load },   { "rsepfirmware", command_load },
 	{ "ticket", command_load },
 };
 
@@ -233,7 +235,8 @@ static enum usb_reply command_run(struct recovery *r, char *line)
 	return USB_OK; /* pictures, colours and what this iBoot does not know */
 }
 
-static enum usb_reply command_take(struct recovery *r, const struct usb_setup *setup, const uint8_t *out)
+static enum usb_reply command_take(struct recovery *r, const struct usb_setup *setup,
+				   const uint8_t *out)
 {
 	char line[COMMAND_MAX + 1];
 	size_t len = setup->length < COMMAND_MAX ? setup->length : COMMAND_MAX;
@@ -243,13 +246,15 @@ static enum usb_reply command_take(struct recovery *r, const struct usb_setup *s
 	return command_run(r, line);
 }
 
-enum usb_reply recovery_control(void *user, const struct usb_setup *setup, const uint8_t *out, struct buf *in)
+enum usb_reply recovery_control(void *user, const struct usb_setup *setup, const uint8_t *out,
+				struct buf *in)
 {
 	struct recovery *r = user;
 
 	switch (usb_request(setup)) {
 	case 0x4000:
-	case 0x4001: return command_take(r, setup, out);
+	case 0x4001:
+		return command_take(r, setup, out);
 	case 0xc000:
 		buf_add(in, r->answer, strlen(r->answer) + 1);
 		return USB_OK;
@@ -259,6 +264,7 @@ enum usb_reply recovery_control(void *user, const struct usb_setup *setup, const
 	case 0x2101: /* end of an upload as old tools and `go` send it */
 	case 0x4040: /* apple-mfi-fastcharge announces mA */
 		return USB_OK;
-	default: return USB_STALL;
+	default:
+		return USB_STALL;
 	}
 }

@@ -38,10 +38,10 @@ struct recovery {
 	struct env nvram;
 	struct env ram;
 	char answer[ENV_VALUE_BYTES]; /* what the next C0 00 reads */
-	EVP_MD_CTX *hash;	      /* of the upload under way */
-	uint64_t uploaded;	      /* its bytes; 0: none */
-	unsigned stage;		      /* 1: iBoot or iBSS, 2: iBEC */
-	unsigned next_stage;	      /* of the recovery that `go` starts */
+	EVP_MD_CTX *hash;             /* of the upload under way */
+	uint64_t uploaded;            /* its bytes; 0: none */
+	unsigned stage;               /* 1: iBoot or iBSS, 2: iBEC */
+	unsigned next_stage;          /* of the recovery that `go` starts */
 };
 
 void recovery_init(struct recovery *r, struct phone *phone);
@@ -55,5 +55,6 @@ bool recovery_auto_boot(const struct recovery *r);
 /* What EnterRecovery and a restore write. */
 void recovery_set_auto_boot(struct recovery *r, bool on);
 
-enum usb_reply recovery_control(void *user, const struct usb_setup *setup, const uint8_t *out, struct buf *in);
+enum usb_reply recovery_control(void *user, const struct usb_setup *setup, const uint8_t *out,
+				struct buf *in);
 enum usb_reply recovery_bulk_out(void *user, uint8_t ep, const uint8_t *bytes, size_t len);

@@ -18,13 +18,13 @@ struct key {
 	const char *name;
 	enum key_type type;
 	size_t offset;
-	size_t bytes;		    /* of the member; a choice is written as an int */
+	size_t bytes;               /* of the member; a choice is written as an int */
 	const char *const *choices; /* NULL-ended, in the order of the enum */
 	const char *help;
 };
 
 static const char *const bodies[] = { "phone", "keyboard", "disk", nullptr };
-static const char *const modes[] = { "normal",	"recovery", "dfu",	 "wtf",
+static const char *const modes[] = { "normal",  "recovery", "dfu",       "wtf",
 				     "restore", "port-dfu", "debug-usb", nullptr };
 static const char *const trusts[] = { "asking", "denied", "locked", nullptr };
 static const char *const images[] = { "accept", "reject", nullptr };
@@ -51,11 +51,13 @@ static const struct key keys[] = {
 	{ "version", KEY_TEXT, MEMBER(version), nullptr, "ProductVersion, instead of the model's" },
 	{ "build", KEY_TEXT, MEMBER(build), nullptr, "BuildVersion, instead of the model's" },
 	{ "speed", KEY_CHOICE, MEMBER(speed), speeds, "USB speed: high or full" },
-	{ "usb_serial", KEY_TEXT, MEMBER(usb_serial), nullptr, "raw USB serial string of every mode" },
+	{ "usb_serial", KEY_TEXT, MEMBER(usb_serial), nullptr,
+	  "raw USB serial string of every mode" },
 	{ "usb_product_id", KEY_NUMBER, MEMBER(usb_product_id), nullptr, "instead of the mode's" },
 	{ "gap_ms", KEY_NUMBER, MEMBER(gap_ms), nullptr, "off the bus before boot ROM or iBoot" },
 	{ "boot_ms", KEY_NUMBER, MEMBER(boot_ms), nullptr, "off the bus before the whole system" },
-	{ "time_scale_percent", KEY_NUMBER, MEMBER(time_scale_percent), nullptr, "of both, 100: real" },
+	{ "time_scale_percent", KEY_NUMBER, MEMBER(time_scale_percent), nullptr,
+	  "of both, 100: real" },
 	{ "trust", KEY_CHOICE, MEMBER(trust), trusts, "answer to Pair: asking, denied, locked" },
 	{ "dfu_image", KEY_CHOICE, MEMBER(dfu_image), images, "accept or reject what DFU gets" },
 	{ "nonce", KEY_CHOICE, MEMBER(nonce), nonces, "fresh at each boot, or fixed" },
@@ -129,7 +131,8 @@ static int key_store(const struct key *k, void *member, const char *value)
 		text_copy(member, k->bytes, copy);
 		return 0;
 	}
-	case KEY_NUMBER: return number_parse(value, member);
+	case KEY_NUMBER:
+		return number_parse(value, member);
 	case KEY_CHOICE: {
 		int choice = choice_find(k->choices, value);
 
@@ -155,7 +158,8 @@ static int key_store(const struct key *k, void *member, const char *value)
 	return -EINVAL;
 }
 
-int scenario_set(struct scenario *s, const char *key, const char *value, char *why, size_t why_bytes)
+int scenario_set(struct scenario *s, const char *key, const char *value, char *why,
+		 size_t why_bytes)
 {
 	const struct key *k = key_find(key);
 
@@ -165,7 +169,8 @@ int scenario_set(struct scenario *s, const char *key, const char *value, char *w
 		return -EINVAL;
 	}
 	if (key_store(k, (char *)s + k->offset, value) < 0) {
-		snprintf(why, why_bytes, "'%s' does not fit the key '%s' (%s)", value, key, k->help);
+		snprintf(why, why_bytes, "'%s' does not fit the key '%s' (%s)", value, key,
+			 k->help);
 		return -EINVAL;
 	}
 	if (!strcmp(key, "usb_serial"))
@@ -188,8 +193,8 @@ static char *trim(char *text)
 static int file_read(struct scenario *s, const char *path, int depth, char *why, size_t why_bytes);
 
 /* `include = NAME`: NAME.scenario beside the file that says it. */
-static int include_read(struct scenario *s, const char *from, const char *name, int depth, char *why,
-			size_t why_bytes)
+static int include_read(struct scenario *s, const char *from, const char *name, int depth,
+			char *why, size_t why_bytes)
 {
 	const char *slash = strrchr(from, '/');
 	int folder = slash ? (int)(slash - from + 1) : 0;
@@ -203,7 +208,8 @@ static int include_read(struct scenario *s, const char *from, const char *name, 
 	return file_read(s, path, depth + 1, why, why_bytes);
 }
 
-static int line_read(struct scenario *s, const char *path, char *line, int depth, char *why, size_t why_bytes)
+static int line_read(struct scenario *s, const char *path, char *line, int depth, char *why,
+		     size_t why_bytes)
 {
 	char *text = trim(line);
 	char *equals = strchr(text, '=');

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What a simulated phone is and how it behaves at the start: `key = value` lines of a file, the command line
- * (--set KEY=VALUE) and the control socket (set KEY VALUE) write the same struct through the same table of keys.
- * The file format is described in README.md.
+ * What a simulated phone is and how it behaves at the start: `key = value` lines of a file, the
+ * command line
+ * (--set KEY=VALUE) and the control socket (set KEY VALUE) write the same struct through the same
+ * table of keys. The file format is described in README.md.
  */
 #pragma once
 
@@ -22,9 +23,9 @@ enum mode {
 };
 
 enum trust {
-	TRUST_ASKING,	/* the dialog stands on the screen */
-	TRUST_DENIED,	/* "Don't trust" was tapped */
-	TRUST_LOCKED,	/* a passcode must be typed first */
+	TRUST_ASKING, /* the dialog stands on the screen */
+	TRUST_DENIED, /* "Don't trust" was tapped */
+	TRUST_LOCKED, /* a passcode must be typed first */
 };
 
 enum dfu_image { DFU_IMAGE_ACCEPT, DFU_IMAGE_REJECT };
@@ -46,7 +47,7 @@ struct scenario {
 	char serial[32];
 	char udid[48];
 	char imei[24];
-	char name[64]; /* the user's name for it */
+	char name[64];  /* the user's name for it */
 	char pwned[32]; /* PWND:[…] of exploit tools, in DFU */
 	char version[16];
 	char build[16];
@@ -54,12 +55,12 @@ struct scenario {
 	/* USB */
 	enum usb_speed speed;
 	bool usb_serial_set;
-	char usb_serial[512]; /* instead of the serial string of any mode, if usb_serial_set */
+	char usb_serial[512];    /* instead of the serial string of any mode, if usb_serial_set */
 	uint64_t usb_product_id; /* instead of the mode's, if not 0 */
 
 	/* time, in ms before scaling */
-	uint64_t gap_ms;	/* between leaving the bus and boot ROM or iBoot coming up */
-	uint64_t boot_ms;	/* same for the whole system */
+	uint64_t gap_ms;             /* between leaving the bus and boot ROM or iBoot coming up */
+	uint64_t boot_ms;            /* same for the whole system */
 	uint64_t time_scale_percent; /* 100: as a real phone */
 
 	/* knobs */
@@ -73,11 +74,14 @@ struct scenario {
 void scenario_init(struct scenario *s);
 
 /*
- * Sets one key. On failure returns -EINVAL and writes why into @why (of @why_bytes). `include` is not a key here.
+ * Sets one key. On failure returns -EINVAL and writes why into @why (of @why_bytes). `include` is
+ * not a key here.
  */
-int scenario_set(struct scenario *s, const char *key, const char *value, char *why, size_t why_bytes);
+int scenario_set(struct scenario *s, const char *key, const char *value, char *why,
+		 size_t why_bytes);
 
-/* Reads a file; `include = NAME` reads another of the same folder first. Errors as scenario_set(). */
+/* Reads a file; `include = NAME` reads another of the same folder first. Errors as scenario_set().
+ */
 int scenario_read(struct scenario *s, const char *path, char *why, size_t why_bytes);
 
 /* One line for each key, for --help. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What each mode looks like on the bus: descriptors as constant bytes, high speed. Grades as in the protocol notes:
- * normal mode is bytes of a real phone; recovery, DFU and debug-USB are reconstructions that satisfy the judges.
+ * What each mode looks like on the bus: descriptors as constant bytes, high speed. Grades as in the
+ * protocol notes: normal mode is bytes of a real phone; recovery, DFU and debug-USB are
+ * reconstructions that satisfy the judges.
  */
 #pragma once
 
@@ -22,7 +23,7 @@ struct shape {
 const struct shape *shape_of(enum body body, enum mode mode);
 
 /*
- * The fixed strings of a shape (index >= 1), UTF-8. NULL if it has none at @index, or if that string depends on the
- * phone (serial number, nonces, product of normal mode).
+ * The fixed strings of a shape (index >= 1), UTF-8. NULL if it has none at @index, or if that
+ * string depends on the phone (serial number, nonces, product of normal mode).
  */
 const char *shape_string(enum body body, enum mode mode, uint8_t index);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What has Apple's vendor id and is no phone: a keyboard that nobody types on, and a disk (an iPod in disk mode whose
- * medium is not ready). Both behave, so that a host's drivers bind without a complaint.
+ * What has Apple's vendor id and is no phone: a keyboard that nobody types on, and a disk (an iPod
+ * in disk mode whose medium is not ready). Both behave, so that a host's drivers bind without a
+ * complaint.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A service of the running system as a stream of bytes. Whoever carries the bytes (the mux of the USB pipe; later the
- * usbmuxd socket) owns the service and gives it a way back.
+ * A service of the running system as a stream of bytes. Whoever carries the bytes (the mux of the
+ * USB pipe; later the usbmuxd socket) owns the service and gives it a way back.
  */
 #pragma once
 
@@ -11,7 +11,8 @@
 /* The carrier's side. Each send() is one piece for carriers that keep pieces apart. */
 struct stream {
 	void (*send)(void *user, const void *bytes, size_t len);
-	/* The service is at its end: what was sent goes out, then the connection closes. Not from inside free(). */
+	/* The service is at its end: what was sent goes out, then the connection closes. Not from
+	 * inside free(). */
 	void (*close)(void *user);
 	void *user;
 };

@@ -40,13 +40,15 @@ static void test_real_strings(void **state)
 		  "SDOM:01 CPID:8110 CPRV:11 CPFM:03 SCEP:01 BDID:0A ECID:000A1B2C3D000526 IBFL:3C "
 		  "SRTG:[iBoot-6338.0.0.200.19]" },
 		{ "iPhone15,2", MODE_DFU, 0x000a1b2c3d000626, "",
-		  "SDOM:01 CPID:8120 CPRV:11 CPFM:03 SCEP:01 BDID:0C ECID:000A1B2C3D000626 IBFL:3C SIKA:00 "
+		  "SDOM:01 CPID:8120 CPRV:11 CPFM:03 SCEP:01 BDID:0C ECID:000A1B2C3D000626 IBFL:3C "
+		  "SIKA:00 "
 		  "SRTG:[iBoot-7195.0.0.300.25]" },
 		{ "iPhone10,6", MODE_RECOVERY, 0x000a1b2c3d000826, "F00SYNTH0001",
 		  "SDOM:01 CPID:8015 CPRV:11 CPFM:03 SCEP:01 BDID:0E ECID:000A1B2C3D000826 IBFL:3D "
 		  "SRNM:[F00SYNTH0001]" },
 		{ "iPad16,4", MODE_RECOVERY, 0x000a1b2c3d000926, "SYNTH00002",
-		  "SDOM:01 CPID:8132 CPRV:11 CPFM:03 SCEP:01 BDID:0A ECID:000A1B2C3D000926 IBFL:3D SIKA:00 "
+		  "SDOM:01 CPID:8132 CPRV:11 CPFM:03 SCEP:01 BDID:0A ECID:000A1B2C3D000926 IBFL:3D "
+		  "SIKA:00 "
 		  "SRNM:[SYNTH00002]" },
 	};
 
@@ -118,7 +120,8 @@ static void test_port_dfu(void **state)
 	assert_null(strstr(buf_text(&text), "000A1B2C3D010026"));
 }
 
-/* Every scenario of the folder can be read, and most of them say what they promise in their names. */
+/* Every scenario of the folder can be read, and most of them say what they promise in their names.
+ */
 static void test_scenario_files(void **state)
 {
 	DIR *folder = opendir(SIMPHONE_SCENARIOS);
@@ -159,7 +162,9 @@ static void test_scenario_errors(void **state)
 	assert_int_equal(scenario_set(&s, "ecid", "12x", why, sizeof(why)), -EINVAL);
 	assert_int_equal(scenario_set(&s, "mode", "norm", why, sizeof(why)), -EINVAL);
 	assert_int_equal(scenario_set(&s, "plugged", "maybe", why, sizeof(why)), -EINVAL);
-	assert_int_equal(scenario_set(&s, "serial", "01234567890123456789012345678901", why, sizeof(why)), -EINVAL);
+	assert_int_equal(
+	    scenario_set(&s, "serial", "01234567890123456789012345678901", why, sizeof(why)),
+	    -EINVAL);
 	assert_int_equal(scenario_set(&s, "name", "\\q", why, sizeof(why)), -EINVAL);
 	assert_int_equal(scenario_set(&s, "name", "\\x00", why, sizeof(why)), -EINVAL);
 	assert_int_equal(scenario_set(&s, "usb_serial", "\\x1b[\\u202e\\\\", why, sizeof(why)), 0);
@@ -189,9 +194,9 @@ static void test_scenario_circle(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_real_strings),   cmocka_unit_test(test_lengths),
-		cmocka_unit_test(test_nonces),	       cmocka_unit_test(test_port_dfu),
-		cmocka_unit_test(test_scenario_files), cmocka_unit_test(test_scenario_errors),
+		cmocka_unit_test(test_real_strings),    cmocka_unit_test(test_lengths),
+		cmocka_unit_test(test_nonces),          cmocka_unit_test(test_port_dfu),
+		cmocka_unit_test(test_scenario_files),  cmocka_unit_test(test_scenario_errors),
 		cmocka_unit_test(test_scenario_circle),
 	};
 

@@ -5,11 +5,12 @@
 #include "bed.h"
 #include "control.h"
 
-/* ---- DFU ------------------------------------------------------------------------------------------------------ */
+/* ---- DFU ---- */
 
 static void test_dfu_crc(void **state)
 {
-	static const uint8_t suffix[12] = { 0xff, 0xff, 0xff, 0xff, 0xac, 0x05, 0x00, 0x01, 0x55, 0x46, 0x44, 0x10 };
+	static const uint8_t suffix[12] = { 0xff, 0xff, 0xff, 0xff, 0xac, 0x05,
+					    0x00, 0x01, 0x55, 0x46, 0x44, 0x10 };
 	uint8_t image[2048];
 	const struct {
 		size_t len;
@@ -45,8 +46,8 @@ static uint8_t dfu_status(struct bed *b, uint8_t *ret_fault)
 /* Sends "hello" as libirecovery does: the last block carries the suffix, then an empty one. */
 static void dfu_send(struct bed *b, bool spoil)
 {
-	uint8_t block[21] = { 'h', 'e', 'l', 'l', 'o', 0xff, 0xff, 0xff, 0xff, 0xac, 0x05, 0x00,
-			      0x01, 0x55, 0x46, 0x44, 0x10, 0xe8, 0xe2, 0x6b, 0x7f };
+	uint8_t block[21] = { 'h',  'e',  'l',  'l',  'o',  0xff, 0xff, 0xff, 0xff, 0xac, 0x05,
+			      0x00, 0x01, 0x55, 0x46, 0x44, 0x10, 0xe8, 0xe2, 0x6b, 0x7f };
 	BUF_AUTO in = {};
 
 	block[0] ^= spoil;
@@ -66,7 +67,8 @@ static void test_dfu_accepted(void **state)
 	dfu_send(b, false);
 	assert_int_equal(dfu_status(b, nullptr), 7);
 	assert_int_equal(dfu_status(b, nullptr), 8);
-	assert_int_equal(bed_control(b, 0x2101, 0, 0, nullptr, 0, nullptr), USB_OK); /* the careful host's repeat */
+	assert_int_equal(bed_control(b, 0x2101, 0, 0, nullptr, 0, nullptr),
+			 USB_OK); /* the careful host's repeat */
 	usbdev_reset(&b->phone.usb);
 	bed_wait(b, 1);
 	assert_int_equal(b->detaches, 1);
@@ -77,7 +79,8 @@ static void test_dfu_accepted(void **state)
 	assert_int_equal(b->phone.mode, MODE_RECOVERY);
 	assert_memory_not_equal(nonce, b->phone.identity.ap_nonce, sizeof(nonce));
 	/* SHA-256 of "hello" */
-	assert_true(bed_logged(b, "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"));
+	assert_true(
+	    bed_logged(b, "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"));
 	bed_free(b);
 }
 
@@ -123,7 +126,7 @@ static void test_dfu_reset(void **state)
 	bed_free(b);
 }
 
-/* ---- recovery ------------------------------------------------------------------------------------------------- */
+/* ---- recovery ---- */
 
 static void expect_env(struct bed *b, const char *name, const char *value)
 {
@@ -209,7 +212,7 @@ static void test_upload(void **state)
 	bed_free(b);
 }
 
-/* ---- debug-USB ------------------------------------------------------------------------------------------------ */
+/* ---- debug-USB ---- */
 
 static void test_debug_usb(void **state)
 {
@@ -231,11 +234,12 @@ static void test_debug_usb(void **state)
 	assert_int_equal(record[at], 2 + 2 * serial.len);
 	for (unsigned i = 0; i < serial.len; i++)
 		assert_int_equal(record[at + 2 + 2 * i], serial.bytes[i]);
-	assert_int_equal(record[at + 2 + 2 * serial.len], 0); /* libirecovery reads one character too many */
+	assert_int_equal(record[at + 2 + 2 * serial.len],
+			 0); /* libirecovery reads one character too many */
 	bed_free(b);
 }
 
-/* ---- presence ------------------------------------------------------------------------------------------------- */
+/* ---- presence ---- */
 
 static void test_cable(void **state)
 {
@@ -298,7 +302,8 @@ static void test_control(void **state)
 	expect_control(b, &loop, "state", "\"ok\":true,\"mode\":\"recovery\"");
 	expect_control(b, &loop, "unplug", "\"attached\":false");
 	expect_control(b, &loop, "plug", "\"attached\":true");
-	expect_control(b, &loop, "set usb_serial a\\x1b\"b c", "\"usb_serial\":\"a\\u001b\\\"b c\"");
+	expect_control(b, &loop, "set usb_serial a\\x1b\"b c",
+		       "\"usb_serial\":\"a\\u001b\\\"b c\"");
 	expect_control(b, &loop, "set usb_serial", "\"usb_serial\":\"\"");
 	expect_control(b, &loop, "set trust never", "\"ok\":false");
 	expect_control(b, &loop, "mode dfu", "\"ok\":true");
@@ -313,12 +318,12 @@ static void test_control(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_dfu_crc),	      cmocka_unit_test(test_dfu_accepted),
-		cmocka_unit_test(test_dfu_rejected),  cmocka_unit_test(test_dfu_bad_suffix),
-		cmocka_unit_test(test_dfu_reset),     cmocka_unit_test(test_env),
-		cmocka_unit_test(test_env_ceilings),  cmocka_unit_test(test_leave_recovery),
-		cmocka_unit_test(test_upload),	      cmocka_unit_test(test_debug_usb),
-		cmocka_unit_test(test_cable),	      cmocka_unit_test(test_identity_survives),
+		cmocka_unit_test(test_dfu_crc),      cmocka_unit_test(test_dfu_accepted),
+		cmocka_unit_test(test_dfu_rejected), cmocka_unit_test(test_dfu_bad_suffix),
+		cmocka_unit_test(test_dfu_reset),    cmocka_unit_test(test_env),
+		cmocka_unit_test(test_env_ceilings), cmocka_unit_test(test_leave_recovery),
+		cmocka_unit_test(test_upload),       cmocka_unit_test(test_debug_usb),
+		cmocka_unit_test(test_cable),        cmocka_unit_test(test_identity_survives),
 		cmocka_unit_test(test_control),
 	};
 

@@ -6,18 +6,20 @@
 #include "lockdown.h"
 
 static const uint8_t version[20] = { [7] = 0x14, [11] = 2 };
-static const uint8_t setup[17] = { [3] = 2, [7] = 0x11, 0xfe, 0xed, 0xfa, 0xce, 0, 0, 0xff, 0xff, 7 };
+static const uint8_t setup[17] = {
+	[3] = 2, [7] = 0x11, 0xfe, 0xed, 0xfa, 0xce, 0, 0, 0xff, 0xff, 7
+};
 static const uint8_t syn[36] = {
-	0, 0, 0, 6, 0, 0, 0, 0x24, 0xfe, 0xed, 0xfa, 0xce, 0, 1, 0xff, 0xff, /* mux */
-	0, 1, 0xf2, 0x7e, 0, 0, 0, 0, 0, 0, 0, 0, 0x50, 0x02, 0x02, 0,	 /* tcp */
+	0, 0, 0,    6,    0, 0, 0, 0x24, 0xfe, 0xed, 0xfa, 0xce, 0,    1,    0xff, 0xff, /* mux */
+	0, 1, 0xf2, 0x7e, 0, 0, 0, 0,    0,    0,    0,    0,    0x50, 0x02, 0x02, 0,    /* tcp */
 };
 static const uint8_t syn_ack[36] = {
-	0, 0, 0, 6, 0, 0, 0, 0x24, 0xfe, 0xed, 0xfa, 0xce, 0, 0, 0, 1,
-	0xf2, 0x7e, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0x50, 0x12, 0x02, 0,
+	0,    0,    0, 6, 0, 0, 0, 0x24, 0xfe, 0xed, 0xfa, 0xce, 0,    0,    0,    1,
+	0xf2, 0x7e, 0, 1, 0, 0, 0, 0,    0,    0,    0,    1,    0x50, 0x12, 0x02, 0,
 };
 static const uint8_t ack[36] = {
-	0, 0, 0, 6, 0, 0, 0, 0x24, 0xfe, 0xed, 0xfa, 0xce, 0, 2, 0, 1,
-	0, 1, 0xf2, 0x7e, 0, 0, 0, 1, 0, 0, 0, 1, 0x50, 0x10, 0x02, 0,
+	0, 0, 0,    6,    0, 0, 0, 0x24, 0xfe, 0xed, 0xfa, 0xce, 0,    2,    0,    1,
+	0, 1, 0xf2, 0x7e, 0, 0, 0, 1,    0,    0,    0,    1,    0x50, 0x10, 0x02, 0,
 };
 
 enum { PACKET_HEADERS = 36 };
@@ -60,7 +62,8 @@ static void expect_nothing(struct bed *b)
 }
 
 /* A segment of the connection that shake_hands() made; @seq counts the bytes sent before. */
-static void host_segment(struct bed *b, uint8_t flags, uint32_t seq, uint32_t acknowledged, const void *body, size_t len)
+static void host_segment(struct bed *b, uint8_t flags, uint32_t seq, uint32_t acknowledged,
+			 const void *body, size_t len)
 {
 	uint8_t head[PACKET_HEADERS];
 	BUF_AUTO packet = {};
@@ -175,12 +178,12 @@ static void test_garbage(void **state)
 	bed_free(b);
 }
 
-/* ---- lockdownd ------------------------------------------------------------------------------------------------ */
+/* ---- lockdownd ---- */
 
 struct talk {
 	struct bed *bed;
 	uint32_t sent, received; /* bytes of payload each way */
-	size_t piece;		 /* at most this many bytes a segment; 0: all at once */
+	size_t piece;            /* at most this many bytes a segment; 0: all at once */
 };
 
 static plist_t request_new(const char *name, const char *key, const char *value)
@@ -241,7 +244,8 @@ static plist_t talk(struct talk *t, plist_t request)
 	talk_take(t, &payload);
 	assert_true(payload.len > 4);
 	assert_int_equal(get_be32(payload.bytes), payload.len - 4);
-	plist_from_memory((const char *)payload.bytes + 4, (uint32_t)payload.len - 4, &reply, nullptr);
+	plist_from_memory((const char *)payload.bytes + 4, (uint32_t)payload.len - 4, &reply,
+			  nullptr);
 	assert_non_null(reply);
 	return reply;
 }
@@ -278,11 +282,15 @@ static void test_values(void **state)
 	expect_text(talk(&t, request_new("GetValue", "Key", "ProductVersion")), "Value", "17.6.1");
 	expect_text(talk(&t, request_new("GetValue", "Key", "ProductType")), "Value", "iPhone14,5");
 	expect_text(talk(&t, request_new("GetValue", "Key", "HardwareModel")), "Value", "D17AP");
-	expect_text(talk(&t, request_new("GetValue", "Key", "UniqueDeviceID")), "Value", "00008110-001C20223E29401E");
-	expect_text(talk(&t, request_new("GetValue", "Key", "DeviceName")), "Value", "Anna's \u00fc");
-	expect_text(talk(&t, request_new("GetValue", "Key", "SerialNumber")), "Error", "GetProhibited");
+	expect_text(talk(&t, request_new("GetValue", "Key", "UniqueDeviceID")), "Value",
+		    "00008110-001C20223E29401E");
+	expect_text(talk(&t, request_new("GetValue", "Key", "DeviceName")), "Value",
+		    "Anna's \u00fc");
+	expect_text(talk(&t, request_new("GetValue", "Key", "SerialNumber")), "Error",
+		    "GetProhibited");
 	expect_text(talk(&t, request_new("GetValue", "Key", "Nonsense")), "Error", "MissingValue");
-	expect_text(talk(&t, request_new("GetValue", "Domain", "com.apple.disk_usage")), "Error", "GetProhibited");
+	expect_text(talk(&t, request_new("GetValue", "Domain", "com.apple.disk_usage")), "Error",
+		    "GetProhibited");
 	reply = talk(&t, request_new("GetValue", nullptr, nullptr));
 	assert_int_equal(plist_get_node_type(plist_dict_get_item(reply, "Value")), PLIST_DICT);
 	plist_free(reply);
@@ -309,11 +317,14 @@ static void test_trust(void **state)
 
 		plist_dict_set_item(request, "PairRecord", plist_new_dict());
 		expect_text(talk(&t, request), "Error", cases[i].error);
-		expect_text(talk(&t, request_new("StartSession", "HostID", "X")), "Error", "InvalidHostID");
-		expect_text(talk(&t, request_new("StopSession", nullptr, nullptr)), "Error", "SessionInactive");
-		expect_text(talk(&t, request_new("StartService", "Service", "com.apple.afc")), "Error",
+		expect_text(talk(&t, request_new("StartSession", "HostID", "X")), "Error",
+			    "InvalidHostID");
+		expect_text(talk(&t, request_new("StopSession", nullptr, nullptr)), "Error",
 			    "SessionInactive");
-		expect_text(talk(&t, request_new("StartService", "Service", "nothing")), "Error", "InvalidService");
+		expect_text(talk(&t, request_new("StartService", "Service", "com.apple.afc")),
+			    "Error", "SessionInactive");
+		expect_text(talk(&t, request_new("StartService", "Service", "nothing")), "Error",
+			    "InvalidService");
 		expect_text(talk(&t, request_new("Dance", nullptr, nullptr)), "Request", "Dance");
 		bed_free(t.bed);
 	}
@@ -323,7 +334,8 @@ static void test_trust(void **state)
 static void test_notification_proxy(void **state)
 {
 	struct talk t = { .bed = shake_hands("mode=normal", nullptr) };
-	plist_t reply = talk(&t, request_new("StartService", "Service", "com.apple.mobile.insecure_notification_proxy"));
+	plist_t reply = talk(&t, request_new("StartService", "Service",
+					     "com.apple.mobile.insecure_notification_proxy"));
 	struct stream stream = {};
 	uint64_t port = 0;
 
@@ -345,8 +357,10 @@ static void test_enter_recovery(void **state)
 	struct talk t = { .bed = shake_hands("mode=normal", nullptr) };
 	struct talk refused = { .bed = shake_hands("mode=normal", "enter_recovery=session") };
 
-	expect_text(talk(&refused, request_new("EnterRecovery", nullptr, nullptr)), "Error", "SessionInactive");
-	expect_text(talk(&t, request_new("EnterRecovery", nullptr, nullptr)), "Request", "EnterRecovery");
+	expect_text(talk(&refused, request_new("EnterRecovery", nullptr, nullptr)), "Error",
+		    "SessionInactive");
+	expect_text(talk(&t, request_new("EnterRecovery", nullptr, nullptr)), "Request",
+		    "EnterRecovery");
 	bed_wait(t.bed, 20000);
 	bed_wait(refused.bed, 20000);
 	assert_int_equal(t.bed->phone.mode, MODE_RECOVERY);
@@ -360,12 +374,15 @@ static void test_restored(void **state)
 {
 	struct talk t = { .bed = shake_hands("mode=restore", nullptr) };
 
-	expect_text(talk(&t, request_new("QueryType", nullptr, nullptr)), "Type", "com.apple.mobile.restored");
-	expect_text(talk(&t, request_new("EnterRecovery", nullptr, nullptr)), "Error", "InvalidRequest");
+	expect_text(talk(&t, request_new("QueryType", nullptr, nullptr)), "Type",
+		    "com.apple.mobile.restored");
+	expect_text(talk(&t, request_new("EnterRecovery", nullptr, nullptr)), "Error",
+		    "InvalidRequest");
 	bed_free(t.bed);
 }
 
-/* Goodbye, a message that is no property list, and one that is too long: the phone answers with RST. */
+/* Goodbye, a message that is no property list, and one that is too long: the phone answers with
+ * RST. */
 static void test_endings(void **state)
 {
 	static const char *const endings[] = { "\0\0\0\4junk", "\x7f\xff\xff\xff" };
@@ -412,12 +429,18 @@ static void test_window(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_handshake),	cmocka_unit_test(test_split),
-		cmocka_unit_test(test_refused),		cmocka_unit_test(test_again),
-		cmocka_unit_test(test_garbage),		cmocka_unit_test(test_query_type),
-		cmocka_unit_test(test_values),		cmocka_unit_test(test_trust),
-		cmocka_unit_test(test_notification_proxy), cmocka_unit_test(test_enter_recovery),
-		cmocka_unit_test(test_restored),	cmocka_unit_test(test_endings),
+		cmocka_unit_test(test_handshake),
+		cmocka_unit_test(test_split),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_again),
+		cmocka_unit_test(test_garbage),
+		cmocka_unit_test(test_query_type),
+		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_trust),
+		cmocka_unit_test(test_notification_proxy),
+		cmocka_unit_test(test_enter_recovery),
+		cmocka_unit_test(test_restored),
+		cmocka_unit_test(test_endings),
 		cmocka_unit_test(test_window),
 	};
 

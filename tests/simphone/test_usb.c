@@ -3,7 +3,7 @@
 #include "bed.h"
 
 static const char *const scenes[] = {
-	"mode=normal",	 "mode=recovery",  "mode=dfu",	    "mode=wtf",	 "mode=restore",
+	"mode=normal",   "mode=recovery",  "mode=dfu",      "mode=wtf",  "mode=restore",
 	"mode=port-dfu", "mode=debug-usb", "body=keyboard", "body=disk", "speed=full",
 };
 
@@ -34,7 +34,8 @@ static void check_config(const struct buf *c)
 			assert_false(pipes[d[2]]);
 			pipes[d[2]] = true;
 			if ((d[3] & 3) == 3)
-				assert_true(d[6] > 0); /* QEMU rejects an interrupt pipe without interval */
+				assert_true(
+				    d[6] > 0); /* QEMU rejects an interrupt pipe without interval */
 		}
 		at += d[0];
 	}
@@ -54,13 +55,16 @@ static void test_descriptors(void **state)
 		assert_int_equal(get_le16(in.bytes + 8), USB_VENDOR_APPLE);
 		configs = in.bytes[17];
 		for (uint8_t c = 0; c < configs; c++) {
-			assert_int_equal(bed_control(b, 0x8006, 0x0200 | c, 0, nullptr, 9, &in), USB_OK);
+			assert_int_equal(bed_control(b, 0x8006, 0x0200 | c, 0, nullptr, 9, &in),
+					 USB_OK);
 			assert_int_equal(in.len, 9);
-			assert_int_equal(bed_control(b, 0x8006, 0x0200 | c, 0, nullptr, 4096, &in), USB_OK);
+			assert_int_equal(bed_control(b, 0x8006, 0x0200 | c, 0, nullptr, 4096, &in),
+					 USB_OK);
 			assert_int_equal(in.bytes[5], c + 1);
 			check_config(&in);
 		}
-		assert_int_equal(bed_control(b, 0x8006, 0x0200 | configs, 0, nullptr, 9, &in), USB_STALL);
+		assert_int_equal(bed_control(b, 0x8006, 0x0200 | configs, 0, nullptr, 9, &in),
+				 USB_STALL);
 		assert_int_equal(bed_control(b, 0x8006, 0x0600, 0, nullptr, 10, &in), USB_OK);
 		assert_int_equal(in.len, 10);
 		bed_free(b);
@@ -75,7 +79,8 @@ static void test_strings(void **state)
 		BUF_AUTO config = {};
 		BUF_AUTO in = {};
 
-		for (uint8_t c = 0; usbdev_config_descriptor(&b->phone.usb, c, SPEED_HIGH, &config); c++)
+		for (uint8_t c = 0; usbdev_config_descriptor(&b->phone.usb, c, SPEED_HIGH, &config);
+		     c++)
 			;
 		bed_control(b, 0x8006, 0x0100, 0, nullptr, 18, &in);
 		buf_add(&config, in.bytes, in.len);
@@ -92,13 +97,15 @@ static void test_strings(void **state)
 			for (unsigned n = 0; n < 3; n++) {
 				if (names[n] == 0)
 					continue;
-				assert_int_equal(bed_control(b, 0x8006, 0x0300 | names[n], 0x0409, nullptr, 255, &in),
+				assert_int_equal(bed_control(b, 0x8006, 0x0300 | names[n], 0x0409,
+							     nullptr, 255, &in),
 						 USB_OK);
 				assert_int_equal(in.bytes[0], in.len);
 				assert_int_equal(in.bytes[1], USB_DT_STRING);
 			}
 		}
-		assert_int_equal(bed_control(b, 0x8006, 0x03f0, 0x0409, nullptr, 255, &in), USB_STALL);
+		assert_int_equal(bed_control(b, 0x8006, 0x03f0, 0x0409, nullptr, 255, &in),
+				 USB_STALL);
 		bed_free(b);
 	}
 }
@@ -155,7 +162,8 @@ static void test_full_speed(void **state)
 	bed_free(b);
 }
 
-/* Bulk IN: requests wait for bytes, bytes wait for requests, long messages are split, cancelled ones are forgotten. */
+/* Bulk IN: requests wait for bytes, bytes wait for requests, long messages are split, cancelled
+ * ones are forgotten. */
 static void test_pipes(void **state)
 {
 	struct bed *b = BED("mode=normal");
@@ -200,7 +208,8 @@ static void test_normal_requests(void **state)
 static void test_strangers(void **state)
 {
 	struct bed *keyboard = BED("body=keyboard"), *disk = BED("body=disk");
-	uint8_t inquiry[31] = { 'U', 'S', 'B', 'C', 7, 0, 0, 0, 36, [12] = 0x80, [14] = 6, [15] = 0x12, [19] = 36 };
+	uint8_t inquiry[31] = { 'U', 'S', 'B',         'C',      7,           0,        0,
+				0,   36,  [12] = 0x80, [14] = 6, [15] = 0x12, [19] = 36 };
 	BUF_AUTO in = {};
 
 	assert_int_equal(bed_control(keyboard, 0x8106, 0x2200, 0, nullptr, 63, &in), USB_OK);
@@ -220,9 +229,9 @@ static void test_strangers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_descriptors),    cmocka_unit_test(test_strings),
-		cmocka_unit_test(test_normal_sizes),   cmocka_unit_test(test_configurations),
-		cmocka_unit_test(test_full_speed),     cmocka_unit_test(test_pipes),
+		cmocka_unit_test(test_descriptors),     cmocka_unit_test(test_strings),
+		cmocka_unit_test(test_normal_sizes),    cmocka_unit_test(test_configurations),
+		cmocka_unit_test(test_full_speed),      cmocka_unit_test(test_pipes),
 		cmocka_unit_test(test_normal_requests), cmocka_unit_test(test_strangers),
 	};
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The usbredir door with the library's own parser as guest on the other side: what QEMU insists on, in QEMU's order.
- * The phone runs in a child process, as it does in earnest.
+ * The usbredir door with the library's own parser as guest on the other side: what QEMU insists on,
+ * in QEMU's order. The phone runs in a child process, as it does in earnest.
  */
 #include <errno.h>
 #include <poll.h>
@@ -118,7 +118,8 @@ static void guest_bytes(struct guest *g, uint8_t *bytes, int len)
 	usbredirparser_free_packet_data(g->parser, bytes);
 }
 
-static void on_control(void *user, uint64_t id, struct usb_redir_control_packet_header *h, uint8_t *bytes, int len)
+static void on_control(void *user, uint64_t id, struct usb_redir_control_packet_header *h,
+		       uint8_t *bytes, int len)
 {
 	struct guest *g = user;
 
@@ -126,7 +127,8 @@ static void on_control(void *user, uint64_t id, struct usb_redir_control_packet_
 	guest_answer(g, id, h->status);
 }
 
-static void on_bulk(void *user, uint64_t id, struct usb_redir_bulk_packet_header *h, uint8_t *bytes, int len)
+static void on_bulk(void *user, uint64_t id, struct usb_redir_bulk_packet_header *h, uint8_t *bytes,
+		    int len)
 {
 	struct guest *g = user;
 
@@ -134,7 +136,8 @@ static void on_bulk(void *user, uint64_t id, struct usb_redir_bulk_packet_header
 	guest_answer(g, id, h->status);
 }
 
-static void on_interrupt_status(void *user, uint64_t id, struct usb_redir_interrupt_receiving_status_header *h)
+static void on_interrupt_status(void *user, uint64_t id,
+				struct usb_redir_interrupt_receiving_status_header *h)
 {
 	guest_answer(user, id, h->status);
 }
@@ -213,7 +216,8 @@ static struct guest *guest_new(const char *const *settings)
 	unlink(g->path); /* the phone is early: it must wait for the socket */
 	assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
 	assert_int_equal(listen(listener, 1), 0);
-	assert_int_equal(poll(&(struct pollfd){ .fd = listener, .events = POLLIN }, 1, PATIENCE_MS), 1);
+	assert_int_equal(poll(&(struct pollfd){ .fd = listener, .events = POLLIN }, 1, PATIENCE_MS),
+			 1);
 	g->fd = accept(listener, nullptr, nullptr);
 	close(listener);
 	parser_begin(g);
@@ -239,11 +243,15 @@ static void guest_free(struct guest *g)
 
 #define GUEST(...) guest_new((const char *const[]){ __VA_ARGS__, nullptr })
 
-static void control_in(struct guest *g, unsigned type_request, uint16_t value, uint16_t index, uint16_t length)
+static void control_in(struct guest *g, unsigned type_request, uint16_t value, uint16_t index,
+		       uint16_t length)
 {
-	struct usb_redir_control_packet_header h = { .endpoint = 0x80, .request = (uint8_t)type_request,
-						     .requesttype = (uint8_t)(type_request >> 8), .value = value,
-						     .index = index, .length = length };
+	struct usb_redir_control_packet_header h = { .endpoint = 0x80,
+						     .request = (uint8_t)type_request,
+						     .requesttype = (uint8_t)(type_request >> 8),
+						     .value = value,
+						     .index = index,
+						     .length = length };
 	unsigned before = g->answers;
 
 	usbredirparser_send_control_packet(g->parser, 0x123456789abc, &h, nullptr, 0);
@@ -324,7 +332,8 @@ static void test_bulk(void **state)
 	assert_true(g->id == 100);
 	assert_int_equal(g->status, usb_redir_cancelled);
 	usbredirparser_send_bulk_packet(g->parser, 102, &out, version, 20);
-	guest_until(g, &g->answers, before + 3); /* the version comes back on 101, and 102 is done */
+	guest_until(g, &g->answers,
+		    before + 3); /* the version comes back on 101, and 102 is done */
 	assert_int_equal(g->status, usb_redir_success);
 	usbredirparser_send_start_interrupt_receiving(g->parser, 103, &interrupt);
 	guest_until(g, &g->answers, before + 4);

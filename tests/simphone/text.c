@@ -81,7 +81,8 @@ static long hex_take(const char *p, int digits)
 		return -EINVAL;
 	memcpy(copy, p, (size_t)digits);
 	value = strtol(copy, &end, 16);
-	return end == copy + digits && copy[0] != '-' && copy[0] != '+' && value > 0 ? value : -EINVAL;
+	return end == copy + digits && copy[0] != '-' && copy[0] != '+' && value > 0 ? value
+										     : -EINVAL;
 }
 
 int text_unescape(char *text)
@@ -109,11 +110,20 @@ int text_unescape(char *text)
 		}
 		p++;
 		switch (*p) {
-		case '\\': *to++ = '\\'; break;
-		case 'n': *to++ = '\n'; break;
-		case 'r': *to++ = '\r'; break;
-		case 't': *to++ = '\t'; break;
-		default: return -EINVAL;
+		case '\\':
+			*to++ = '\\';
+			break;
+		case 'n':
+			*to++ = '\n';
+			break;
+		case 'r':
+			*to++ = '\r';
+			break;
+		case 't':
+			*to++ = '\t';
+			break;
+		default:
+			return -EINVAL;
 		}
 	}
 	*to = '\0';

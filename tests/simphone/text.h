@@ -9,14 +9,14 @@
 [[noreturn, gnu::format(printf, 1, 2)]] void die(const char *format, ...);
 
 /*
- * Takes one UTF-8 character off *@text, which must not be at its end. A byte that begins no valid character counts as
- * U+FFFD and is skipped alone.
+ * Takes one UTF-8 character off *@text, which must not be at its end. A byte that begins no valid
+ * character counts as U+FFFD and is skipped alone.
  */
 uint32_t text_next_rune(const char **text);
 
 /*
- * Resolves \\ \n \r \t \xNN and \uNNNN in place. \xNN stands for the byte, \uNNNN for the character in UTF-8.
- * Returns 0, or -EINVAL for an unknown escape or one that yields NUL.
+ * Resolves \\ \n \r \t \xNN and \uNNNN in place. \xNN stands for the byte, \uNNNN for the character
+ * in UTF-8. Returns 0, or -EINVAL for an unknown escape or one that yields NUL.
  */
 int text_unescape(char *text);
 

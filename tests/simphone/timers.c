@@ -22,7 +22,9 @@ void timer_arm(struct timers *ts, struct timer *t, uint64_t delay_ms, timer_fn f
 	struct timer **p = &ts->first;
 
 	timer_disarm(ts, t);
-	*t = (struct timer){ .due_ms = ts->now_ms + delay_ms, .fn = fn, .user = user, .armed = true };
+	*t = (struct timer){
+		.due_ms = ts->now_ms + delay_ms, .fn = fn, .user = user, .armed = true
+	};
 	while (*p && (*p)->due_ms <= t->due_ms)
 		p = &(*p)->next;
 	t->next = *p;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Timers of the core. The core has no clock of its own: the loop (or a test with a made-up clock) tells it the time, so
- * a run can be repeated. Times are milliseconds since an arbitrary start.
+ * Timers of the core. The core has no clock of its own: the loop (or a test with a made-up clock)
+ * tells it the time, so a run can be repeated. Times are milliseconds since an arbitrary start.
  */
 #pragma once
 

@@ -25,7 +25,7 @@ static size_t ep_slot(uint8_t ep)
 	return (ep & 0x80 ? USB_ENDPOINTS : 0) + (ep & 0x0f);
 }
 
-/* ---- descriptors ---------------------------------------------------------------------------------------------- */
+/* ---- descriptors ---- */
 
 /* The descriptor behind @at in a configuration, or NULL at its end. */
 static const uint8_t *descriptor_next(const uint8_t *at, const uint8_t *end)
@@ -52,7 +52,8 @@ void usbdev_device_descriptor(const struct usbdev *dev, uint8_t ret_bytes[18])
 	ret_bytes[17] = s->config_count;
 }
 
-/* Tables hold high speed; at full speed bulk packets are 64 bytes and interrupt pipes are polled in ms. */
+/* Tables hold high speed; at full speed bulk packets are 64 bytes and interrupt pipes are polled in
+ * ms. */
 static void config_slow_down(uint8_t *bytes, size_t len)
 {
 	for (uint8_t *at = bytes; at < bytes + len; at += at[0]) {
@@ -65,7 +66,8 @@ static void config_slow_down(uint8_t *bytes, size_t len)
 	}
 }
 
-bool usbdev_config_descriptor(const struct usbdev *dev, uint8_t index, enum usb_speed speed, struct buf *to)
+bool usbdev_config_descriptor(const struct usbdev *dev, uint8_t index, enum usb_speed speed,
+			      struct buf *to)
 {
 	size_t start = to->len;
 
@@ -134,11 +136,16 @@ static bool descriptor_get(const struct usbdev *dev, const struct usb_setup *set
 		usbdev_device_descriptor(dev, device);
 		buf_add(in, device, sizeof(device));
 		return true;
-	case USB_DT_CONFIG: return usbdev_config_descriptor(dev, index, dev->speed, in);
-	case USB_DT_STRING: return string_descriptor(dev, index, in);
-	case USB_DT_QUALIFIER: return qualifier_descriptor(dev, in);
-	case USB_DT_OTHER_SPEED: return other_speed_descriptor(dev, index, in);
-	default: return false;
+	case USB_DT_CONFIG:
+		return usbdev_config_descriptor(dev, index, dev->speed, in);
+	case USB_DT_STRING:
+		return string_descriptor(dev, index, in);
+	case USB_DT_QUALIFIER:
+		return qualifier_descriptor(dev, in);
+	case USB_DT_OTHER_SPEED:
+		return other_speed_descriptor(dev, index, in);
+	default:
+		return false;
 	}
 }
 
@@ -162,12 +169,14 @@ unsigned usbdev_interfaces(const struct usbdev *dev, const uint8_t *ret_interfac
 	unsigned count = 0;
 
 	for (const uint8_t *at = config_chosen(dev, &end); at; at = descriptor_next(at, end))
-		if (at[1] == USB_DT_INTERFACE && at[3] == dev->alts[at[2]] && count < USB_INTERFACES)
+		if (at[1] == USB_DT_INTERFACE && at[3] == dev->alts[at[2]] &&
+		    count < USB_INTERFACES)
 			ret_interfaces[count++] = at;
 	return count;
 }
 
-void usbdev_endpoints(const struct usbdev *dev, struct usb_endpoint ret_endpoints[2 * USB_ENDPOINTS])
+void usbdev_endpoints(const struct usbdev *dev,
+		      struct usb_endpoint ret_endpoints[2 * USB_ENDPOINTS])
 {
 	const uint8_t *end = nullptr, *interface = nullptr;
 	const struct usb_endpoint absent = { .type = 255 }, control = { .max_packet = 64 };
@@ -181,15 +190,18 @@ void usbdev_endpoints(const struct usbdev *dev, struct usb_endpoint ret_endpoint
 			continue;
 		ret_endpoints[ep_slot(at[2])] = (struct usb_endpoint){
 			.type = at[3] & 3,
-			.interval = dev->speed == SPEED_FULL && (at[3] & 3) == 3 ? FULL_SPEED_INTERVAL : at[6],
+			.interval = dev->speed == SPEED_FULL && (at[3] & 3) == 3
+					? FULL_SPEED_INTERVAL
+					: at[6],
 			.interface = interface[2],
-			.max_packet = dev->speed == SPEED_FULL && (at[3] & 3) == 2 ? FULL_SPEED_BULK
-										   : get_le16(at + 4),
+			.max_packet = dev->speed == SPEED_FULL && (at[3] & 3) == 2
+					  ? FULL_SPEED_BULK
+					  : get_le16(at + 4),
 		};
 	}
 }
 
-/* ---- pipes ---------------------------------------------------------------------------------------------------- */
+/* ---- pipes ---- */
 
 static void pipe_drop_ready(struct usbdev *dev, size_t ep)
 {
@@ -311,9 +323,10 @@ bool usbdev_cancel(struct usbdev *dev, uint64_t id)
 	return false;
 }
 
-/* ---- control -------------------------------------------------------------------------------------------------- */
+/* ---- control ---- */
 
-static enum usb_reply status_get(const struct usbdev *dev, const struct usb_setup *setup, struct buf *in)
+static enum usb_reply status_get(const struct usbdev *dev, const struct usb_setup *setup,
+				 struct buf *in)
 {
 	uint8_t status[2] = {};
 	const uint8_t *end = nullptr;
@@ -327,20 +340,24 @@ static enum usb_reply status_get(const struct usbdev *dev, const struct usb_setu
 	return USB_OK;
 }
 
-static enum usb_reply standard_request(struct usbdev *dev, const struct usb_setup *setup, struct buf *in)
+static enum usb_reply standard_request(struct usbdev *dev, const struct usb_setup *setup,
+				       struct buf *in)
 {
 	switch (usb_request(setup)) {
-	case 0x8000 | USB_GET_DESCRIPTOR: return descriptor_get(dev, setup, in) ? USB_OK : USB_STALL;
+	case 0x8000 | USB_GET_DESCRIPTOR:
+		return descriptor_get(dev, setup, in) ? USB_OK : USB_STALL;
 	case 0x8000 | USB_GET_STATUS:
 	case 0x8100 | USB_GET_STATUS:
-	case 0x8200 | USB_GET_STATUS: return status_get(dev, setup, in);
+	case 0x8200 | USB_GET_STATUS:
+		return status_get(dev, setup, in);
 	case 0x0200 | USB_CLEAR_FEATURE:
 	case 0x0200 | USB_SET_FEATURE:
 		if (setup->value != 0) /* ENDPOINT_HALT */
 			return USB_STALL;
 		dev->halted[ep_slot((uint8_t)setup->index)] = setup->request == USB_SET_FEATURE;
 		return USB_OK;
-	default: return USB_STALL;
+	default:
+		return USB_STALL;
 	}
 }
 
@@ -407,8 +424,8 @@ void usbdev_reset(struct usbdev *dev)
 		dev->engine.reset(dev->engine.user);
 }
 
-void usbdev_attach(struct usbdev *dev, const struct shape *shape, uint16_t product, enum usb_speed speed,
-		   const struct usb_engine *engine)
+void usbdev_attach(struct usbdev *dev, const struct shape *shape, uint16_t product,
+		   enum usb_speed speed, const struct usb_engine *engine)
 {
 	dev->shape = shape;
 	dev->product = product;

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The bus side of a USB device: chapter 9 requests, configurations, alternate settings, halted pipes, and the queues
- * between a mode's engine and whoever carries the transfers (a door).
+ * The bus side of a USB device: chapter 9 requests, configurations, alternate settings, halted
+ * pipes, and the queues between a mode's engine and whoever carries the transfers (a door).
  *
- *      door  --control, bulk_out, bulk_in(id), cancel-->  usbdev  --control, bulk_out, reset-->  engine
+ *      door  --control, bulk_out, bulk_in(id), cancel-->  usbdev  --control, bulk_out, reset-->
+ * engine
  *            <--attach, detach, bulk_in_done(id)-------           <--usbdev_send(ep, bytes)----
  *
- * Invariants: of an IN pipe, either requests wait for bytes or messages wait for requests, never both. A detached
- * device has configuration 0 and empty queues. Each bulk_in() is answered by exactly one bulk_in_done(), unless it is
- * cancelled (usbdev_cancel() then reports it), or the device resets or leaves, which drops it silently.
+ * Invariants: of an IN pipe, either requests wait for bytes or messages wait for requests, never
+ * both. A detached device has configuration 0 and empty queues. Each bulk_in() is answered by
+ * exactly one bulk_in_done(), unless it is cancelled (usbdev_cancel() then reports it), or the
+ * device resets or leaves, which drops it silently.
  */
 #pragma once
 
@@ -20,18 +22,19 @@
 struct usb_door {
 	void (*attach)(void *user);
 	void (*detach)(void *user);
-	void (*bulk_in_done)(void *user, uint64_t id, uint8_t ep, enum usb_reply reply, const uint8_t *bytes,
-			     size_t len);
+	void (*bulk_in_done)(void *user, uint64_t id, uint8_t ep, enum usb_reply reply,
+			     const uint8_t *bytes, size_t len);
 	void *user;
 };
 
 /*
- * What a mode answers beyond chapter 9. Any may be NULL: requests then stall, bytes are swallowed. control() appends
- * to @in for IN transfers; what exceeds setup->length is cut. String descriptors come from string(), as UTF-8; false
- * means there is none.
+ * What a mode answers beyond chapter 9. Any may be NULL: requests then stall, bytes are swallowed.
+ * control() appends to @in for IN transfers; what exceeds setup->length is cut. String descriptors
+ * come from string(), as UTF-8; false means there is none.
  */
 struct usb_engine {
-	enum usb_reply (*control)(void *user, const struct usb_setup *setup, const uint8_t *out, struct buf *in);
+	enum usb_reply (*control)(void *user, const struct usb_setup *setup, const uint8_t *out,
+				  struct buf *in);
 	enum usb_reply (*bulk_out)(void *user, uint8_t ep, const uint8_t *bytes, size_t len);
 	void (*reset)(void *user);
 	void (*configured)(void *user, uint8_t value);
@@ -57,13 +60,13 @@ struct usbdev {
 	struct usb_door door;
 	uint8_t config; /* bConfigurationValue, 0: none */
 	uint8_t alts[USB_INTERFACES];
-	bool halted[2 * USB_ENDPOINTS];	 /* index: OUT n → n, IN n → 16 + n */
+	bool halted[2 * USB_ENDPOINTS];               /* index: OUT n → n, IN n → 16 + n */
 	struct usb_request_in *wanted[USB_ENDPOINTS]; /* oldest first */
 	struct usb_message *ready[USB_ENDPOINTS];     /* oldest first */
 };
 
-void usbdev_attach(struct usbdev *dev, const struct shape *shape, uint16_t product, enum usb_speed speed,
-		   const struct usb_engine *engine);
+void usbdev_attach(struct usbdev *dev, const struct shape *shape, uint16_t product,
+		   enum usb_speed speed, const struct usb_engine *engine);
 void usbdev_detach(struct usbdev *dev);
 
 /* Queues one message on the IN pipe @ep (0x81 …); a short transfer ends it. Dropped if detached. */
@@ -83,10 +86,12 @@ bool usbdev_cancel(struct usbdev *dev, uint64_t id);
 void usbdev_reset(struct usbdev *dev);
 
 /* Pipes of the chosen configuration and settings; index as in @halted. */
-void usbdev_endpoints(const struct usbdev *dev, struct usb_endpoint ret_endpoints[2 * USB_ENDPOINTS]);
+void usbdev_endpoints(const struct usbdev *dev,
+		      struct usb_endpoint ret_endpoints[2 * USB_ENDPOINTS]);
 /* Interface descriptors (of their chosen setting), at most USB_INTERFACES; returns how many. */
 unsigned usbdev_interfaces(const struct usbdev *dev, const uint8_t *ret_interfaces[USB_INTERFACES]);
 
 /* Descriptors as the host reads them. False: there is none. */
 void usbdev_device_descriptor(const struct usbdev *dev, uint8_t ret_bytes[18]);
-bool usbdev_config_descriptor(const struct usbdev *dev, uint8_t index, enum usb_speed speed, struct buf *to);
+bool usbdev_config_descriptor(const struct usbdev *dev, uint8_t index, enum usb_speed speed,
+			      struct buf *to);

@@ -45,8 +45,11 @@ class Completed:
     status: int
 
 
+_libc = ctypes.CDLL(None)  # looked up here: little may be done between fork and exec
+
+
 def _die_with_parent():
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    _libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 class Lines:
@@ -264,7 +267,7 @@ class Guest:
             time.sleep(POLL_SECONDS)
 
     def _count_settled(self):
-        listed = self.run("if command -v idevicerescue >/dev/null; then idevicerescue list --json; else exit 127; fi", 30)
+        listed = self.run("idevicerescue list --json", 30)
         if listed.status == 127:
             strangers = sum(phone.control("state")["body"] != "phone" for phone in self.phones)
             return int(self.run(COUNT_APPLE, 30).stdout or 0) - strangers

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How the machine is put together: QEMU's command line for an image that is booted unchanged. No process is started here.
+"""How the machine is put together: QEMU's command line for an image booted unchanged. No process is started here.
 
 Everything a test needs inside comes through SMBIOS, as systemd credentials: a unit, a drop-in that wants it, and the
 agent that the unit runs. So the bytes tested are the bytes shipped.
@@ -159,7 +159,8 @@ def qemu_args(options, run):
     args = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-name", "idevicerescue",
             "-accel", "tcg,thread=single", "-cpu", "max", "-smp", "1", "-m", str(options.memory), "-no-reboot",
             "-rtc", "base=utc", "-device", "VGA", "-display", options.screen,
-            "-chardev", f"socket,id=monitor,path={run}/qmp.sock,server=on,wait=off", "-mon", "chardev=monitor,mode=control",
+            "-chardev", f"socket,id=monitor,path={run}/qmp.sock,server=on,wait=off",
+            "-mon", "chardev=monitor,mode=control",
             "-device", "virtio-serial-pci",
             "-chardev", f"socket,id=agent,path={run}/agent.sock,server=on,wait=off",
             "-device", f"virtserialport,chardev=agent,name={PORT_NAME}",

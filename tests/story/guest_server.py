@@ -7,7 +7,8 @@ One connection is one machine; when it closes, the machine ends. JSON lines, a r
     {"do": "run", "command": "…", "timeout": 120}     → {"ok": true, "stdout", "stderr", "status"}
     {"do": "phone", "index": 0, "line": "state"}      → {"ok": true, "answer": {…}}
     {"do": "events", "index": 0}                      → {"ok": true, "events": […]}
-    {"do": "settle", "seconds": 60} · {"do": "serial"} · {"do": "type", "text": "…"} · {"do": "qmp", "command", "arguments"}
+    {"do": "settle", "seconds": 60} · {"do": "serial"} · {"do": "type", "text": "…"}
+    {"do": "qmp", "command", "arguments"}
 
 A failure is {"ok": false, "error": text}; the machine stays, unless it was the boot that failed.
 """

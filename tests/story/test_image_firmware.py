@@ -6,23 +6,17 @@ import re
 
 import pytest
 
+from irecovery import irecovery_fields, our_fields
 from scenarios import PHONES, STRANGERS, plugged
 
-NAMES = list(PHONES)
-# the fields that `irecovery -q` prints, and ours
-IRECOVERY_FIELDS = {
-    "CPID": "cpid", "CPRV": "cprv", "BDID": "bdid", "ECID": "ecid", "CPFM": "cpfm", "SCEP": "scep", "IBFL": "ibfl",
-    "SRTG": "srtg", "SRNM": "srnm", "IMEI": "imei", "NONC": "ap_nonce", "SNON": "sep_nonce", "PWND": "pwnd",
-    "MODE": "mode", "PRODUCT": "product", "MODEL": "board", "NAME": "model",
-}
-IRECOVERY_MODES = {"Recovery": "recovery", "DFU": "dfu", "WTF": "wtf", "Port DFU": "port-dfu", "KIS": "debug-usb"}
-NUMBERS = {"cpid", "cprv", "bdid", "ecid", "cpfm", "scep", "ibfl"}
-
-
+# libirecovery 1.3.1 ends its search for an ECID at the first debug-USB phone it meets, so those are judged in
+# test_image_rare.py, one at a time
+NAMES = [name for name, (_, mode) in PHONES.items() if mode != "debug-usb"]
 @pytest.fixture(scope="module", params=["bios", "uefi", "secureboot"])
 def machine(request, power_on):
     """A stick in a PC with 1 GB and every scenario plugged in."""
-    booted = power_on(firmware=request.param, medium="usb", memory=1024, phones=plugged(NAMES + STRANGERS))
+    booted = power_on(settle=False, firmware=request.param, medium="usb", memory=1024, phones=plugged(NAMES + STRANGERS))
+    booted.settle(180)
     booted.firmware = request.param
     yield booted
     booted.shutdown()
@@ -38,7 +32,9 @@ def phone_of(machine, name):
 
 
 def test_every_scenario_is_named_right(machine):
-    assert {name: (phone_of(machine, name).get("product"), phone_of(machine, name)["mode"]) for name in NAMES} == PHONES
+    seen = {name: phone_of(machine, name) for name in NAMES}
+    assert {name: (phone.get("product"), phone["mode"]) for name, phone in seen.items()} == \
+        {name: PHONES[name] for name in NAMES}
 
 
 def test_strangers_are_no_phones(machine):
@@ -47,27 +43,13 @@ def test_strangers_are_no_phones(machine):
     assert vendors.count("05ac") == len(NAMES) + len(STRANGERS)
 
 
-def parse_irecovery(text):
-    """{ours: value} in our notation."""
-    fields = {}
-    for line in text.splitlines():
-        key, _, value = line.partition(":")
-        value = value.strip()
-        if key in IRECOVERY_FIELDS and value != "N/A":
-            fields[IRECOVERY_FIELDS[key]] = value
-    fields["mode"] = IRECOVERY_MODES.get(fields.get("mode"), fields.get("mode"))
-    return {key: int(value, 16) if key in NUMBERS else value for key, value in fields.items()}
-
-
 @pytest.mark.parametrize("name", [name for name in NAMES if PHONES[name][1] in ("recovery", "dfu", "wtf")])
 def test_irecovery_agrees(machine, name):
     ecid = phone_of(machine, name)["ecid"]
-    theirs = parse_irecovery(machine.ok(f"irecovery -q -i {ecid}"))
+    theirs = irecovery_fields(machine.ok(f"irecovery -q -i {ecid}"))
     shown = machine.result(f"idevicerescue show ecid:{ecid} --ask --json")["phone"]
-    ours = {key: int(shown[key], 16) if key in NUMBERS else shown[key]
-            for key in IRECOVERY_FIELDS.values() if key in shown}
     assert theirs["ecid"] == int(ecid, 16)
-    assert ours == theirs
+    assert our_fields(shown) == theirs
 
 
 def test_usbmuxd_lists_the_same_phones(machine):

@@ -297,6 +297,43 @@ static void test_failure_is_kept_until_the_phone_returns(void **state)
 	assert_null(asker_problem(bench->asker, fleet_at(bench->fleet, 0)));
 }
 
+/* As the service's timer does: a review when the deadline comes. */
+static void turn_until_deadline(struct bench *bench)
+{
+	uint64_t end_ms = clock_now_ms() + LOOP_LIMIT_MS;
+
+	assert_true(asker_deadline(bench->asker) < end_ms);
+	while (clock_now_ms() < asker_deadline(bench->asker))
+		turn(bench);
+	bench->touched = true;
+}
+
+static void test_silence_is_asked_again_but_not_for_ever(void **state)
+{
+	struct bench *bench = *state;
+
+	file_write(bench, "probe",
+		   "{\"v\":1,\"type\":\"result\",\"ok\":false,\"error\":{\"kind\":\"silent\","
+		   "\"origin\":\"usbmuxd\",\"code\":0,\"text\":\"it boots\"}}");
+	sighting_at(bench, SIGHTING_APPEARED, 1, PID_DEBUG_USB);
+	for (unsigned attempt = 1; attempt <= ASK_ATTEMPTS_MAX; attempt++) {
+		turn_until_requests(bench, attempt);
+		if (attempt < ASK_ATTEMPTS_MAX)
+			turn_until_deadline(bench);
+	}
+	assert_true(asker_deadline(bench->asker) == UINT64_MAX);
+	assert_non_null(asker_problem(bench->asker, fleet_at(bench->fleet, 0)));
+}
+
+static void test_what_is_worth_asking_again(void **state)
+{
+	assert_true(ask_is_worth_again(ERROR_SILENT));
+	assert_true(ask_is_worth_again(ERROR_NO_SERVICE));
+	assert_false(ask_is_worth_again(ERROR_UNPLUGGED));
+	assert_false(ask_is_worth_again(ERROR_REFUSED));
+	assert_false(ask_is_worth_again(ERROR_BUG));
+}
+
 static void test_bad_answers_are_problems(void **state)
 {
 	static const char *const answers[] = {
@@ -409,6 +446,8 @@ int main(void)
 		TEST(test_request_says_where_the_phone_is),
 		TEST(test_four_at_once_and_the_rest_in_line),
 		TEST(test_failure_is_kept_until_the_phone_returns),
+		TEST(test_silence_is_asked_again_but_not_for_ever),
+		cmocka_unit_test(test_what_is_worth_asking_again),
 		TEST(test_bad_answers_are_problems),
 		TEST(test_two_who_ask_share_one_question),
 		TEST(test_who_asks_hears_that_the_phone_left),
