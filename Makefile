@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Every command a person needs. `make help` prints them from the comments behind "##".
-# The host needs little: what it lacks is installed by scripts/host-packages (apt; sudo unless root). Everything else happens
-# in the build root, a Debian forky in build/root.
+# The host needs little: what it lacks is installed by scripts/host-packages (apt; sudo unless root). Everything else
+# happens in the build root, a Debian forky in build/root.
 
 SHELL := /bin/bash
 ROOT := build/root
@@ -19,7 +19,7 @@ all: programs ## build both programs (in the build root, made if need be)
 help: ## print this
 	@awk -F':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: image simphone ## boot the image in QEMU with a simulated iPhone: SCENARIO=name, SCREEN=terminal|gtk, FIRMWARE=bios|uefi|secureboot
+run: image simphone ## boot the image with a simulated iPhone (SCENARIO=name SCREEN=gtk FIRMWARE=bios|uefi)
 	scripts/run --phone $(SCENARIO) --screen $(SCREEN) $(if $(FIRMWARE),--firmware $(FIRMWARE))
 
 programs: root version

@@ -8,8 +8,8 @@ die() { printf '%s\n' "idevicerescue: $*" >&2; exit 1; }
 # The one Debian release that everything is built, tested and shipped from.
 suite() { echo forky; }
 
-# Seconds since the epoch that every time stamp in the image is clamped to: the last commit, or the newest tracked file's day
-# for a tree without git.
+# Seconds since the epoch that every time stamp in the image is clamped to: the last commit, or the newest tracked
+# file's day for a tree without git.
 source_date() {
 	if [ -n "${SOURCE_DATE_EPOCH:-}" ]; then
 		echo "$SOURCE_DATE_EPOCH"
@@ -23,11 +23,11 @@ package_list() {
 	sed 's/#.*//' "$1" | awk 'NF { printf "%s%s", sep, $1; sep = "," }'
 }
 
-# How the host's apt reaches its mirrors (proxy, trust in old Release files) must also hold inside the roots; one --aptopt=
-# a line. Only settings of transport and dates: the rest of the host's configuration is its own affair.
+# How the host's apt reaches its mirrors (proxy, trust in old Release files) must also hold inside the roots; one
+# --aptopt= a line. Only settings of transport and dates: the rest of the host's configuration is its own affair.
 apt_options() {
 	apt-config dump 2>/dev/null |
-		grep -E '^Acquire::(Check-Valid-Until|Check-Date|Max-FutureTime|Retries|https?::Proxy|https?::Timeout|ForceIPv[46]) ' |
+		grep -E '^Acquire::(Check-(Valid-Until|Date)|Max-FutureTime|Retries|https?::(Proxy|Timeout)) ' |
 		sed 's/;$//; s/^/--aptopt=/'
 }
 
@@ -38,5 +38,6 @@ need_namespaces() {
 		die "this machine forbids user namespaces to ordinary users (sysctl kernel.unprivileged_userns_clone," \
 			"kernel.apparmor_restrict_unprivileged_userns): run make as root, or allow them"
 	grep -q "^$(id -un):" /etc/subuid 2>/dev/null ||
-		die "user $(id -un) has no subordinate ids: sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $(id -un)"
+		die "user $(id -un) has no subordinate ids: " \
+			"sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $(id -un)"
 }

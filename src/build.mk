@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Compiles the two programs. Runs inside the build root (scripts/in-root make -f src/build.mk), from the top of the tree.
+# Compiles the two programs. Runs inside the build root (scripts/in-root make -f src/build.mk), from the top of the
+# tree.
 #   O=DIR       where objects go (default build/obj), B=DIR where programs go (default build)
 #   SANITIZE=1  AddressSanitizer and UndefinedBehaviorSanitizer
 #   CC=clang    the other compiler
@@ -48,9 +49,10 @@ $(B)/idevicerescue: $(O)/src/main.o $(RESCUE_O)
 $(B)/idevicerescue-worker: $(WORKER_O)
 	$(call quiet,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $$(pkg-config --libs $(LIBS_WORKER))
 
+libs_of = $(if $(findstring src/worker/,$<)$(findstring test_worker_,$<),$(LIBS_WORKER),$(LIBS_MAIN))
 $(O)/%.o: %.c src/build.mk | $(GEN)/version.h
 	@mkdir -p $(@D)
-	$(call quiet,CC)$(CC) $(ALL_CFLAGS) $$(pkg-config --cflags $(if $(findstring src/worker/,$<)$(findstring test_worker_,$<),$(LIBS_WORKER),$(LIBS_MAIN))) -c -o $@ $<
+	$(call quiet,CC)$(CC) $(ALL_CFLAGS) $$(pkg-config --cflags $(libs_of)) -c -o $@ $<
 
 $(FACTS_O): $(GEN)/tables.c src/build.mk
 	@mkdir -p $(@D)

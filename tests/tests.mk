@@ -44,7 +44,8 @@ FUZZ_FLAGS := -std=gnu23 -D_GNU_SOURCE -Isrc -I$(GEN) -O1 -g -fno-omit-frame-poi
 
 $(FUZZ_DIR)/%: tests/fuzz/%.c $(FUZZ_SOURCES) tests/tests.mk
 	@mkdir -p $(@D)
-	$(call quiet,CLANG)clang $(FUZZ_FLAGS) -fsanitize=fuzzer,address,undefined -o $@ $< $(FUZZ_SOURCES) $(FUZZ_MORE) \
+	$(call quiet,CLANG)clang $(FUZZ_FLAGS) -fsanitize=fuzzer,address,undefined -o $@ $< \
+		$(FUZZ_SOURCES) $(FUZZ_MORE) \
 		$$(pkg-config --cflags --libs $(or $(FUZZ_LIBS),libsystemd))
 
 fuzz: $(addprefix $(FUZZ_DIR)/,$(FUZZ))

@@ -90,6 +90,11 @@ static bool locale_is_unicode(void)
 	return strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
 }
 
+static bool is_empty(const char *text)
+{
+	return !text || *text == '\0';
+}
+
 /* What the environment says; where it says nothing (a unit of the system), UTF-8. */
 static void locale_choose(void)
 {
@@ -97,7 +102,7 @@ static void locale_choose(void)
 	bool silent = true;
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		silent = silent && (!getenv(names[i]) || !*getenv(names[i]));
+		silent = silent && is_empty(getenv(names[i]));
 	setlocale(LC_CTYPE, silent ? "C.UTF-8" : "");
 }
 

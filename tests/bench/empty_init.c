@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The rival of `make bench`: the least that a kernel can start. Says so on the console and waits for ever, so that the time
- * from QEMU's start to this line is that of the firmware-less kernel alone.
+ * The rival of `make bench`: the least that a kernel can start. Says so on the console and waits
+ * for ever, so that the time from QEMU's start to this line is that of the kernel alone.
  */
 #include <unistd.h>
 

@@ -226,6 +226,75 @@ static void test_strangers(void **state)
 	bed_free(disk);
 }
 
+/* One random act of a host that has lost its mind; half of its bulk bytes look like mux or
+ * debug-USB headers. */
+static void mad_host_acts(struct bed *b, unsigned *seed)
+{
+	struct usbdev *usb = &b->phone.usb;
+	static const uint8_t types[] = {
+		0x00, 0x02, 0x21, 0x40, 0x41, 0x80, 0x81, 0x82, 0xa1, 0xc0
+	};
+	uint8_t bytes[256];
+	size_t len = (unsigned)rand_r(seed) % sizeof(bytes);
+	unsigned request = (unsigned)types[(unsigned)rand_r(seed) % sizeof(types)] << 8;
+
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)(rand_r(seed) >> 8);
+	if (rand_r(seed) & 1)
+		memcpy(bytes, (const uint8_t[]){ 0, 0, 0, bytes[3] & 7, 0, 0, 0, (uint8_t)len }, 8);
+	switch (rand_r(seed) % 9) {
+	case 0:
+		bed_control(b, request | bytes[8], get_le16(bytes + 9), get_le16(bytes + 11), bytes,
+			    (uint16_t)len, nullptr);
+		break;
+	case 1:
+		bed_control(b, request | (bytes[8] & 7), bytes[9] & 3, bytes[10] & 3, bytes,
+			    (uint16_t)len, nullptr);
+		break;
+	case 2:
+		usbdev_set_config(usb, bytes[9] & 7);
+		break;
+	case 3:
+		usbdev_set_alt(usb, bytes[9], bytes[10] & 3);
+		break;
+	case 4:
+		usbdev_cancel(usb, bytes[9]);
+		break;
+	case 5:
+		usbdev_bulk_out(usb, bytes[9] & 0x0f, bytes, len);
+		break;
+	case 6:
+		b->in.len = 0;
+		if (usb->shape && !usb->halted[16 + (bytes[9] & 0x0f)] && usb->config == 4)
+			usbdev_bulk_in(usb, bytes[10], 0x85, len);
+		break;
+	case 7:
+		bed_wait(b, bytes[9] * 20);
+		break;
+	case 8:
+		bytes[9] < 4 ? usbdev_reset(usb) : (void)usbdev_bulk_out(usb, 0x04, bytes, len);
+		break;
+	}
+}
+
+/* Nothing that a host does brings the simulator down (the sanitizers watch), and the phone still
+ * answers afterwards. */
+static void test_mad_host(void **state)
+{
+	for (unsigned i = 0; i < SCENES; i++) {
+		struct bed *b = BED(scenes[i]);
+		unsigned seed = 20261121 + i;
+		BUF_AUTO in = {};
+
+		for (unsigned act = 0; act < 20000; act++)
+			mad_host_acts(b, &seed);
+		bed_wait(b, 60000);
+		assert_non_null(b->phone.usb.shape);
+		assert_int_equal(bed_control(b, 0x8006, 0x0100, 0, nullptr, 18, &in), USB_OK);
+		bed_free(b);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -233,6 +302,7 @@ int main(void)
 		cmocka_unit_test(test_normal_sizes),    cmocka_unit_test(test_configurations),
 		cmocka_unit_test(test_full_speed),      cmocka_unit_test(test_pipes),
 		cmocka_unit_test(test_normal_requests), cmocka_unit_test(test_strangers),
+		cmocka_unit_test(test_mad_host),
 	};
 
 	return cmocka_run_group_tests(tests, nullptr, nullptr);

@@ -30,8 +30,8 @@ __all__ = ["Completed", "Guest", "GuestError", "Options", "TREE"]
 
 SETTLE_SECONDS = 60
 POLL_SECONDS = 0.5
-# what the service calls a phone that it has finished looking at
-SETTLED = {"present"}
+# modes in which only a question to the phone tells which model it is
+ASKED_MODES = {"normal", "restore", "port-dfu", "debug-usb"}
 # Apple's USB devices in sysfs: the measure while the image has no program of ours
 COUNT_APPLE = "cat /sys/bus/usb/devices/*/idVendor 2>/dev/null | grep -c '^05ac$' || true"
 
@@ -149,6 +149,13 @@ def _end(process):
     process.wait()
 
 
+def _remove_orphans(runs):
+    """Folders of runs whose process was killed before it could tidy up: guest-PID-…"""
+    for folder in runs.glob("guest-[0-9]*-*"):
+        if not pathlib.Path("/proc", folder.name.split("-")[1]).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 class Guest:
     def __init__(self, options):
         self.options = options
@@ -156,8 +163,10 @@ class Guest:
         self.agent = self.monitor = self.qemu = None
         self.commands = 0
         # inside the tree, because the simphones run in the build root and see nothing else
-        (TREE / "build/run").mkdir(parents=True, exist_ok=True)
-        self.run_dir = pathlib.Path(tempfile.mkdtemp(prefix="guest-", dir=TREE / "build/run"))
+        runs = TREE / "build/run"
+        runs.mkdir(parents=True, exist_ok=True)
+        _remove_orphans(runs)
+        self.run_dir = pathlib.Path(tempfile.mkdtemp(prefix=f"guest-{os.getpid()}-", dir=runs))
 
     def __enter__(self):
         return self
@@ -253,31 +262,42 @@ class Guest:
         return self.phones[index]
 
     def settle(self, seconds=SETTLE_SECONDS):
-        """Waits until the guest knows every phone on its bus and has finished looking at each."""
+        """Waits until the guest lists every phone on its bus and knows which model each is. A phone that never tells
+        (hostile, silent), or a foreign peer that plugs nothing in, uses up the time and is no failure then; a simphone
+        that is not listed is."""
         deadline = time.monotonic() + seconds
         while True:
             states = [phone.control("state") for phone in self.phones]
             expected = sum(state["attached"] and state["body"] == "phone" for state in states)
             booting = any(state["booting"] for state in states)
-            seen = self._count_settled()
-            if seen == expected and not booting:
+            listed, present, named = self._count_listed()
+            late = time.monotonic() > deadline
+            foreign = len(self.options.usbredir)
+            if not booting and listed == present == named == expected + foreign:
                 return
-            if time.monotonic() > deadline:
-                raise GuestError(f"after {seconds} s the guest has settled on {seen} phones of {expected}")
+            if late and not booting and expected <= present == listed <= expected + foreign:
+                return
+            if late:
+                raise GuestError(f"after {seconds} s the guest lists {listed} phones, {present} of them settled, and "
+                                 f"{expected} are plugged in")
             time.sleep(POLL_SECONDS)
 
-    def _count_settled(self):
-        listed = self.run("idevicerescue list --json", 30)
-        if listed.status == 127:
+    def _count_listed(self):
+        """How many phones the guest lists, on how many it has settled, and of how many it knows the model."""
+        done = self.run("idevicerescue list --json", 30)
+        if done.status == 127:
             strangers = sum(phone.control("state")["body"] != "phone" for phone in self.phones)
-            return int(self.run(COUNT_APPLE, 30).stdout or 0) - strangers
+            seen = int(self.run(COUNT_APPLE, 30).stdout or 0) - strangers
+            return seen, seen, seen
         phones = []
-        for line in listed.stdout.splitlines():
+        for line in done.stdout.splitlines():
             with contextlib.suppress(ValueError):
                 message = json.loads(line)
                 if message.get("type") == "result":
                     phones = message.get("phones") or []
-        return sum(phone.get("presence") in SETTLED for phone in phones)
+        present = [phone for phone in phones if phone.get("presence") == "present"]
+        named = [phone for phone in present if "product" in phone or phone["mode"] not in ASKED_MODES]
+        return len(phones), len(present), len(named)
 
     # ---- from outside
 

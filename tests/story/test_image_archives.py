@@ -38,7 +38,9 @@ def initrd():
     assert sum(sizes) == len(data) and not any(size % 4 for size in sizes)
     files, at = {}, 0
     for size in sizes:
-        done = subprocess.run(["zstd", "-dcq"], input=data[at : at + size].rstrip(b"\0"), capture_output=True, check=False)
+        part = data[at : at + size].rstrip(b"\0")
+        # zstd may complain of a last byte that was a zero too; what it unpacked is judged by read_cpio
+        done = subprocess.run(["zstd", "-dcq"], input=part, capture_output=True, check=False)
         files.update(read_cpio(done.stdout))
         at += size
     return files
@@ -65,8 +67,8 @@ def test_every_dependency_is_in_the_archive(modules):
         assert {path, *needs.split()} <= shipped, line
 
 
-def test_depmod_finds_no_symbol_missing(tmp_path, modules, version):
-    """-e complains of every symbol that neither a shipped module nor the kernel exports; soft ones are none of these."""
+def test_depmod_agrees_with_the_shipped_table(tmp_path, modules, version):
+    """depmod over the archive's modules has nothing to say and writes the table that is shipped."""
     top = tmp_path / "lib/modules" / version
     for name, content in modules.items():
         (top / name).parent.mkdir(parents=True, exist_ok=True)

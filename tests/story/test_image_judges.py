@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The simulated phone before judges that nobody here wrote: usbmuxd, libimobiledevice's and libirecovery's own tools in the
-booted image. They must work against it as they do against a phone, and none of our programs takes part."""
+"""The simulated phone before judges that nobody here wrote: usbmuxd, libimobiledevice's and libirecovery's own tools in
+the booted image. They must work against it as they do against a phone, and none of our programs takes part."""
 
+import re
 import time
 
 import pytest
@@ -89,8 +90,8 @@ def test_normal_to_recovery_and_back(machine):
     assert lines == ["setenv auto-boot true", "saveenv", "reboot"]
 
 
-@pytest.mark.parametrize("name, size", [("iphone17-dfu", 5000), ("ipad-pro11-m4-dfu", 2040), ("iphone16-recovery", 65536),
-                                        ("iphone6s-recovery", 100000)])
+@pytest.mark.parametrize("name, size", [("iphone17-dfu", 5000), ("ipad-pro11-m4-dfu", 2040),
+                                        ("iphone16-recovery", 65536), ("iphone6s-recovery", 100000)])
 def test_upload_arrives_bit_by_bit(machine, name, size):
     state = state_of(machine, name)
     hashed = machine.ok(f"head -c {size} /dev/urandom >/tmp/upload && sha256sum </tmp/upload").split()[0]
@@ -104,8 +105,12 @@ def test_upload_arrives_bit_by_bit(machine, name, size):
 
 
 def test_nobody_complains(machine):
-    assert machine.ok("journalctl -b --no-pager -u usbmuxd | grep -E '\\]\\[[012]\\]' || true") == ""
+    # levels 0 to 2 are errors and warnings; a client that asks for the pair record of a phone never paired is none
+    log = machine.ok("journalctl -b --no-pager -u usbmuxd | grep -E '\\]\\[[012]\\]' || true").splitlines()
+    assert [line for line in log if "Failed to read '/var/lib/lockdown/" not in line] == []
     complaints = machine.ok("dmesg --level=err,warn | grep -iE 'usb [0-9]|hid|sd [0-9]' || true")
     assert complaints == ""
-    machine.ok("for i in 1 2 3 4 5 6 7 8 9; do lsusb -v -s 3:$i >/dev/null || exit 1; done")
-    assert machine.ok("lsusb -v 2>&1 | grep -iE \"can't get|unable to get|error\" || true") == ""
+    devices = machine.ok("lsusb").splitlines()
+    described = machine.run("lsusb -v")
+    assert len(re.findall(r"^Device Descriptor:", described.stdout, re.MULTILINE)) == len(devices)
+    assert not re.search(r"can't get|unable to get|couldn't|error", described.stdout + described.stderr, re.IGNORECASE)

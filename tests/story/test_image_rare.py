@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Modes whose USB strings do not name the phone, so that a worker must ask: debug-USB (KIS) and Port DFU. One phone is
-plugged in at a time, because libirecovery cannot tell debug-USB phones apart."""
+"""Modes whose USB strings do not name the phone: debug-USB (KIS) and Port DFU, which a worker must ask, and WTF, which has
+no ECID. One phone is plugged in at a time, because libirecovery cannot tell such phones apart."""
 
 import pytest
 
 from irecovery import irecovery_fields, our_fields
 from scenarios import PHONES, plugged
 
-NAMES = ["iphone14pro-debug-usb", "iphone16-debug-usb", "iphone16-port-dfu"]
+NAMES = ["iphone14pro-debug-usb", "iphone16-debug-usb", "iphone16-port-dfu", "iphone6-wtf"]
 
 
 @pytest.fixture(scope="module")

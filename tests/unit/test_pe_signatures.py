@@ -18,7 +18,8 @@ MOK = Path("/usr/lib/shim/mmx64.efi.signed")
 
 def judge(option, path):
     """Runs the script as the build does."""
-    done = subprocess.run([sys.executable, SCRIPTS / "pe_signatures.py", option, path], capture_output=True, text=True, check=False)
+    command = [sys.executable, SCRIPTS / "pe_signatures.py", option, path]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout, done.stderr
 
 
