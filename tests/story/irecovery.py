@@ -7,7 +7,8 @@ FIELDS = {
     "SRTG": "srtg", "SRNM": "srnm", "IMEI": "imei", "NONC": "ap_nonce", "SNON": "sep_nonce", "PWND": "pwnd",
     "MODE": "mode", "PRODUCT": "product", "MODEL": "board", "NAME": "model",
 }
-MODES = {"Recovery": "recovery", "DFU": "dfu", "WTF": "wtf", "Port DFU": "port-dfu", "KIS": "debug-usb"}
+MODES = {"Recovery": "recovery", "DFU": "dfu", "WTF": "wtf", "Port DFU": "port-dfu",
+         "DFU via Debug USB (KIS)": "debug-usb"}
 NUMBERS = {"cpid", "cprv", "bdid", "ecid", "cpfm", "scep", "ibfl"}
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Modes whose USB strings do not name the phone: debug-USB (KIS) and Port DFU, which a worker must ask, and WTF, which has
-no ECID. One phone is plugged in at a time, because libirecovery cannot tell such phones apart."""
+"""Modes whose USB strings do not name the phone: debug-USB (KIS) and Port DFU, which a worker must ask, and WTF, which
+has no ECID. One phone is plugged in at a time, because libirecovery cannot tell such phones apart."""
 
 import pytest
 
