@@ -21,7 +21,9 @@ def irecovery_fields(text):
         if key in FIELDS and value != "N/A":
             fields[FIELDS[key]] = value
     fields["mode"] = MODES.get(fields.get("mode"), fields.get("mode"))
-    return {key: int(value, 16) if key in NUMBERS else value for key, value in fields.items()}
+    fields = {key: int(value, 16) if key in NUMBERS else value for key, value in fields.items()}
+    # it prints 0 for what the string lacks
+    return {key: value for key, value in fields.items() if key not in ("ecid", "ibfl") or value != 0}
 
 
 def our_fields(phone):
