@@ -143,25 +143,42 @@ static int ask_normal(lockdownd_client_t client, const char *udid, sd_json_varia
  * restored answers at lockdownd's port, with a question of its own (libimobiledevice 1.4.0
  * src/restore.c restored_query_value()).
  */
+static int restored_ask(lockdownd_client_t client, const char *udid, const char *request,
+			const char *key, plist_t *ret, struct error *err)
+{
+	_cleanup_(plist_freep) plist_t question = plist_new_dict();
+	lockdownd_error_t e;
+
+	plist_dict_set_item(question, "Label", plist_new_string(label));
+	if (key)
+		plist_dict_set_item(question, "QueryKey", plist_new_string(key));
+	plist_dict_set_item(question, "Request", plist_new_string(request));
+	e = lockdownd_send(client, question);
+	if (e == LOCKDOWN_E_SUCCESS)
+		e = lockdownd_receive(client, ret);
+	return e == LOCKDOWN_E_SUCCESS ? 0 : lockdownd_failed(e, udid, err);
+}
+
+/* Board and serial number stand in the answer to QueryType, the ECID has a question of its own. */
 static int ask_restored(lockdownd_client_t client, const char *udid, sd_json_variant **identity,
 			struct error *err)
 {
-	_cleanup_(plist_freep) plist_t question = plist_new_dict();
+	_cleanup_(plist_freep) plist_t type = NULL;
 	_cleanup_(plist_freep) plist_t answer = NULL;
 	plist_t hardware;
-	lockdownd_error_t e;
 	int r;
 
-	plist_dict_set_item(question, "Label", plist_new_string(label));
-	plist_dict_set_item(question, "QueryKey", plist_new_string("HardwareInfo"));
-	plist_dict_set_item(question, "Request", plist_new_string("QueryValue"));
-	e = lockdownd_send(client, question);
-	if (e == LOCKDOWN_E_SUCCESS)
-		e = lockdownd_receive(client, &answer);
-	if (e != LOCKDOWN_E_SUCCESS)
-		return lockdownd_failed(e, udid, err);
+	r = restored_ask(client, udid, "QueryType", NULL, &type, err);
+	if (r >= 0)
+		r = restored_ask(client, udid, "QueryValue", "HardwareInfo", &answer, err);
+	if (r < 0)
+		return r;
 	hardware = is_dict(answer) ? plist_dict_get_item(answer, "HardwareInfo") : NULL;
 	r = identity_add_text(identity, "udid", udid);
+	if (r >= 0 && is_dict(type))
+		r = identity_add_text(identity, "board", dict_text(type, "HardwareModel"));
+	if (r >= 0 && is_dict(type))
+		r = identity_add_text(identity, "serial_number", dict_text(type, "SerialNumber"));
 	if (r >= 0 && is_dict(hardware))
 		r = identity_add_ecid(identity, dict_number(hardware, "UniqueChipID"));
 	if (r < 0)

@@ -47,8 +47,31 @@ static struct answer query_type(struct phone *p, plist_t request)
 	plist_dict_set_item(reply, "Type",
 			    plist_new_string(restoring ? "com.apple.mobile.restored"
 						       : "com.apple.mobile.lockdown"));
-	if (restoring)
+	if (restoring) {
 		plist_dict_set_item(reply, "RestoreProtocolVersion", plist_new_uint(15));
+		plist_dict_set_item(reply, "HardwareModel", lockdown_hardware_model(p));
+		plist_dict_set_item(reply, "SerialNumber", plist_new_string(p->identity.serial));
+		plist_dict_set_item(reply, "Result", plist_new_string("Success"));
+	}
+	return (struct answer){ reply, nullptr };
+}
+
+/* restored's own question; only the hardware is known so far. */
+static struct answer query_value(struct phone *p, plist_t request)
+{
+	const char *key = plist_text(request, "QueryKey");
+	plist_t reply, hardware;
+
+	if (p->mode != MODE_RESTORE || !key || strcmp(key, "HardwareInfo"))
+		return (struct answer){ nullptr, "InvalidRequest" };
+	hardware = plist_new_dict();
+	plist_dict_set_item(hardware, "BoardID", plist_new_uint(p->identity.model->bdid));
+	plist_dict_set_item(hardware, "ChipID", plist_new_uint(p->identity.model->cpid));
+	plist_dict_set_item(hardware, "ProductionMode", plist_new_bool(1));
+	plist_dict_set_item(hardware, "UniqueChipID", plist_new_uint(p->identity.ecid));
+	reply = plist_new_dict();
+	plist_dict_set_item(reply, "HardwareInfo", hardware);
+	plist_dict_set_item(reply, "Result", plist_new_string("Success"));
 	return (struct answer){ reply, nullptr };
 }
 
@@ -160,7 +183,7 @@ static const struct verb {
 	{ "ResetPairing", needs_session, false },   { "StartSession", start_session, false },
 	{ "StopSession", needs_session, false },    { "StartService", start_service, false },
 	{ "Activate", needs_session, false },       { "Deactivate", needs_session, false },
-	{ "EnterRecovery", enter_recovery, false },
+	{ "EnterRecovery", enter_recovery, false }, { "QueryValue", query_value, true },
 };
 
 static struct answer verb_run(struct phone *p, const char *name, plist_t request)

@@ -24,3 +24,5 @@ struct service *lockdown_service_open(struct phone *phone, uint16_t port,
 plist_t lockdown_value(const struct phone *phone, const char *key, bool *ret_prohibited);
 /* All that a stranger may read. Caller frees. */
 plist_t lockdown_values(const struct phone *phone);
+/* The board as phones spell it: d17ap is "D17AP". */
+plist_t lockdown_hardware_model(const struct phone *phone);

@@ -64,6 +64,17 @@ static void add_number(plist_t dict, const char *key, uint64_t number)
 	plist_dict_set_item(dict, key, plist_new_uint(number));
 }
 
+plist_t lockdown_hardware_model(const struct phone *p)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%s", p->identity.model->board);
+	text[0] = (char)(text[0] >= 'a' ? text[0] - 'a' + 'A' : text[0]);
+	text[strlen(text) - 2] = 'A';
+	text[strlen(text) - 1] = 'P';
+	return plist_new_string(text);
+}
+
 plist_t lockdown_values(const struct phone *p)
 {
 	const struct model *m = p->identity.model;
@@ -79,11 +90,7 @@ plist_t lockdown_values(const struct phone *p)
 	add_text(values, "DeviceColor", "1");
 	add_text(values, "DeviceName", s->name);
 	add_number(values, "DieID", p->identity.ecid);
-	snprintf(text, sizeof(text), "%s", m->board);
-	text[0] = (char)(text[0] >= 'a' ? text[0] - 'a' + 'A' : text[0]);
-	text[strlen(text) - 2] = 'A';
-	text[strlen(text) - 1] = 'P';
-	add_text(values, "HardwareModel", text);
+	plist_dict_set_item(values, "HardwareModel", lockdown_hardware_model(p));
 	plist_dict_set_item(values, "HasSiDP", plist_new_bool(1));
 	add_text(values, "PartitionType", "GUID_partition_scheme");
 	add_text(values, "ProductName", strcmp(m->kind, "iPad") ? "iPhone OS" : "iPad OS");

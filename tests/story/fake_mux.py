@@ -62,8 +62,8 @@ def restored(hardware=HARDWARE_INFO):
     def answer(request):
         name = request["Request"]
         if name == "QueryType":
-            return {"Request": name, "RestoreProtocolVersion": 15,
-                    "Type": "com.apple.mobile.restored"}
+            return {"HardwareModel": "D17AP", "Request": name, "RestoreProtocolVersion": 15,
+                    "Result": "Success", "SerialNumber": "F4HVWWZGJC67", "Type": "com.apple.mobile.restored"}
         if name == "QueryValue" and request["QueryKey"] == "HardwareInfo" and hardware:
             return {"HardwareInfo": hardware, "Request": name}
         return {"Error": "InvalidKey", "Request": name}

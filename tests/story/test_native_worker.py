@@ -190,10 +190,11 @@ def test_normal_that_is_restore(path):
         with FakeMux(path, [phone()], restored()) as mux:
             result = probe(path, asked)
             assert (result["ok"], result["mode"]) == (True, "restore")
-            assert result["identity"] == {"udid": UDID, "ecid": "0x001c20223e29401e"}
+            assert result["identity"] == {"udid": UDID, "ecid": "0x001c20223e29401e", "board": "D17AP",
+                                          "serial_number": "F4HVWWZGJC67"}
             assert_only_asked(mux)
     with FakeMux(path, [phone()], restored(hardware=None)):
-        assert probe(path)["identity"] == {"udid": UDID}
+        assert "ecid" not in probe(path)["identity"]
     with FakeMux(path, [phone()], normal_lockdown()):
         assert probe(path, "restore")["mode"] == "normal"
 
