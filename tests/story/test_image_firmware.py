@@ -52,7 +52,8 @@ def test_every_scenario_is_named_right(machine, group):
     listed = machine.phones()
     # two strangers with Apple's vendor id are plugged in all the time and are no phones
     assert len(listed) == len(group)
-    assert sorted((phone.get("product", ""), phone["mode"]) for phone in listed) == sorted(PHONES[name] for name in group)
+    seen = sorted((phone.get("product", ""), phone["mode"]) for phone in listed)
+    assert seen == sorted(PHONES[name] for name in group)
     by_ecid = {phone["ecid"]: (phone.get("product"), phone["mode"]) for phone in listed if "ecid" in phone}
     for name in group:
         if PHONES[name][1] not in ("wtf", "port-dfu"):
