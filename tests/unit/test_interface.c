@@ -25,10 +25,9 @@ static char *file_read(const char *path)
 static void test_golden(void **state)
 {
 	_cleanup_free_ char *text = NULL, *golden = NULL;
-	const char *mode = getenv("IDR_GOLDEN");
 
 	assert_true(sd_varlink_idl_format(&vl_interface_org_idevicerescue, &text) >= 0);
-	if (mode && strcmp(mode, "write") == 0) {
+	if (getenv("UPDATE_GOLDEN")) {
 		FILE *file = fopen(GOLDEN, "we");
 
 		assert_non_null(file);
