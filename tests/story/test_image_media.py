@@ -2,6 +2,7 @@
 """The other ways in: as a CD, as an internal disk, with less memory; and what Secure Boot must refuse."""
 
 import pathlib
+import re
 import shutil
 import subprocess
 import time
@@ -46,12 +47,13 @@ def unsigned_kernel_image(tmp_path_factory):
 
 
 def test_secure_boot_refuses_an_unsigned_kernel(power_on, unsigned_kernel_image):
-    """The same image with Secure Boot off starts, so it is the missing signature that is refused."""
+    """GRUB gives up with Secure Boot on ("bad shim signature" has left the end of the serial line by then, its menu says
+    that nothing could be booted). The same image with Secure Boot off starts, so it is the signature that is missed."""
     from guest_client import GuestError
 
     with pytest.raises(GuestError, match="no answer from inside") as refused:
         power_on(firmware="secureboot", image=unsigned_kernel_image, timeout=100)
-    assert "bad shim signature" in str(refused.value)
+    assert re.search("bad shim signature|Failed to boot both default and fallback entries", str(refused.value))
     machine = power_on(firmware="uefi", image=unsigned_kernel_image)
     assert machine.phones() == []
     machine.shutdown()
