@@ -47,7 +47,7 @@ def unsigned_kernel_image(tmp_path_factory):
 
 
 def test_secure_boot_refuses_an_unsigned_kernel(power_on, unsigned_kernel_image):
-    """GRUB gives up with Secure Boot on ("bad shim signature" may have left the end of the serial line by then: its menu
+    """GRUB gives up with Secure Boot on ("bad shim signature" may have left the end of the serial line: its menu
     says that nothing could be booted). The same image with Secure Boot off starts, so it is the signature."""
     from guest_client import GuestError
 

@@ -168,7 +168,7 @@ GOOD = [
      "\tcase MODE_A:\n\t\tswitch (c) {\n\t\tcase EPIPE:\n\t\t\treturn 1;\n\t\tdefault:\n"
      "\t\t\treturn 2;\n\t\t}\n\t}\n\treturn 0;\n}\n"),
     ("src/base/a.h", H + "#ifndef SOMETHING\n#endif\n"),
-    ("scripts/a", SH + "t=$(mktemp -d /tmp/x.XXXXXX) # see build/root/x and $HOME/work/\n"),
+    ("scripts/a", SH + "t=$(mktemp -d /tmp/x.XXXXXX) # see build/root/x and $HOME/" "work/\n"),
     ("scripts/a", SH + "args=(--setenv HOME /root)\n"),
     ("src/bus/a.c", C + 'const char *f(void)\n{\n\treturn "list-typo";\n}\n'),
     ("src/bus/a.c", C + 'x f(void)\n{\n\treturn message_format(a ? "list-one" : "list-many",\n'
