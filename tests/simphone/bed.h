@@ -68,7 +68,10 @@ static inline struct bed *bed_new(const char *const *settings)
 	}
 	b->log = open_memstream(&b->log_text, &b->log_len);
 	phone_init(&b->phone, &s, &b->timers, b->log);
-	b->phone.usb.door = (struct usb_door){ bed_on_attach, bed_on_detach, bed_on_in, b };
+	b->phone.usb.door = (struct usb_door){ .attach = bed_on_attach,
+					       .detach = bed_on_detach,
+					       .bulk_in_done = bed_on_in,
+					       .user = b };
 	phone_start(&b->phone);
 	b->attaches = 0; /* tests count what happens later */
 	return b;

@@ -10,6 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "hand.h"
 #include "text.h"
 
 enum { CLIENTS_MAX = 8, LINE_MAX_BYTES = 4096 };
@@ -43,7 +44,42 @@ static void add_member(struct buf *answer, const char *key, const char *text)
 	buf_add_json(answer, text);
 }
 
-static void answer_state(const struct phone *p, struct buf *answer)
+/* Whom the phone trusts, and what stands on its screen. */
+static void add_trust(struct phone *p, struct buf *answer)
+{
+	const struct trust *t = &p->trust;
+	unsigned count = 0;
+
+	trust_sync(&p->trust);
+	buf_add_text(answer, ",\"host_ids\":[");
+	for (const struct host *h = t->hosts; h; h = h->next) {
+		if (count++ > 0)
+			buf_add_text(answer, ",");
+		buf_add_json(answer, h->id);
+	}
+	buf_addf(answer, "],\"hosts\":%u,\"sessions\":%u,\"locked\":%s,\"passcode\":%s", count,
+		 t->sessions, t->locked ? "true" : "false", t->passcode ? "true" : "false");
+	buf_addf(answer, ",\"unlocked_once\":%s,\"setup_done\":%s",
+		 t->unlocked_once ? "true" : "false", t->setup_done ? "true" : "false");
+	add_member(answer, "dialog", dialog_name(t->dialog));
+}
+
+/* The system, and what proves that the user's files were kept or destroyed. */
+static void add_system(const struct phone *p, struct buf *answer)
+{
+	char digest[65];
+
+	files_digest(&p->files, digest);
+	add_member(answer, "version", p->system.version);
+	add_member(answer, "build", p->system.build);
+	buf_addf(answer, ",\"erases\":%u,\"updates\":%u,\"partial\":%s", p->system.erases,
+		 p->system.updates, p->system.partial ? "true" : "false");
+	buf_addf(answer, ",\"auto_boot\":%s,\"files\":%u",
+		 recovery_auto_boot(&p->recovery) ? "true" : "false", files_count(&p->files));
+	add_member(answer, "files_digest", digest);
+}
+
+static void answer_state(struct phone *p, struct buf *answer)
 {
 	const struct model *m = p->identity.model;
 	BUF_AUTO serial = {};
@@ -66,14 +102,17 @@ static void answer_state(const struct phone *p, struct buf *answer)
 	add_member(answer, "serial", p->identity.serial);
 	add_member(answer, "usb_serial", buf_text(&serial));
 	add_member(answer, "nonces", buf_text(&nonces));
+	add_trust(p, answer);
+	add_system(p, answer);
 	buf_add_text(answer, "}\n");
 }
 
-static void run_mode(struct phone *p, const char *name, struct buf *answer)
+/* Each command appends its whole answer. */
+static void run_mode(struct loop *loop, struct phone *p, char *rest, struct buf *answer)
 {
 	enum mode mode;
 
-	if (mode_parse(name, &mode) < 0) {
+	if (mode_parse(rest, &mode) < 0) {
 		answer_error(answer, "there is no such mode");
 		return;
 	}
@@ -81,7 +120,7 @@ static void run_mode(struct phone *p, const char *name, struct buf *answer)
 	answer_state(p, answer);
 }
 
-static void run_set(struct phone *p, char *rest, struct buf *answer)
+static void run_set(struct loop *loop, struct phone *p, char *rest, struct buf *answer)
 {
 	const char *key = strtok_r(rest, " ", &rest);
 	char why[256] = "usage: set KEY VALUE";
@@ -93,32 +132,64 @@ static void run_set(struct phone *p, char *rest, struct buf *answer)
 		answer_state(p, answer);
 }
 
+static void run_state(struct loop *loop, struct phone *p, char *rest, struct buf *answer)
+{
+	answer_state(p, answer);
+}
+
+static void run_quit(struct loop *loop, struct phone *p, char *rest, struct buf *answer)
+{
+	loop->quit = true;
+	answer_state(p, answer);
+}
+
+static const struct command {
+	const char *name;
+	void (*run)(struct loop *loop, struct phone *p, char *rest, struct buf *answer);
+} commands[] = {
+	{ "mode", run_mode },
+	{ "set", run_set },
+	{ "state", run_state },
+	{ "quit", run_quit },
+};
+
+/* Everything else is the user's hand. */
+static void run_gesture(struct phone *p, const char *verb, const char *rest, struct buf *answer)
+{
+	const char *why = "";
+	BUF_AUTO help = {};
+
+	switch (hand_do(p, verb, rest, &why)) {
+	case 0:
+		answer_state(p, answer);
+		return;
+	case -ENOENT:
+		buf_addf(&help, "commands: mode, set, state, quit, %s", hand_gestures);
+		answer_error(answer, buf_text(&help));
+		return;
+	default:
+		answer_error(answer, why);
+	}
+}
+
 void control_run(struct loop *loop, struct phone *p, char *line, struct buf *answer)
 {
-	char *rest = line;
+	char nothing[1] = "", *rest = nothing;
 	const char *verb = strtok_r(line, " ", &rest);
 
 	EVLOG(&p->log, "control", LOG_TEXT("verb", verb ? verb : ""),
 	      LOG_TEXT("rest", rest ? rest : ""));
 	if (!verb) {
 		answer_error(answer, "an empty line");
-	} else if (!strcmp(verb, "mode")) {
-		run_mode(p, rest, answer);
-	} else if (!strcmp(verb, "set")) {
-		run_set(p, rest, answer);
-	} else if (!strcmp(verb, "button") && phone_press(p, rest) < 0) {
-		answer_error(answer, "usage: button recovery|dfu|restart");
-	} else if (!strcmp(verb, "plug") || !strcmp(verb, "unplug") || !strcmp(verb, "state") ||
-		   !strcmp(verb, "button") || !strcmp(verb, "quit")) {
-		if (!strcmp(verb, "plug"))
-			phone_plug(p);
-		else if (!strcmp(verb, "unplug"))
-			phone_unplug(p);
-		loop->quit |= !strcmp(verb, "quit");
-		answer_state(p, answer);
-	} else {
-		answer_error(answer, "commands: plug, unplug, mode, button, set, state, quit");
+		return;
 	}
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (strcmp(commands[i].name, verb) != 0)
+			continue;
+		commands[i].run(loop, p, rest, answer);
+		return;
+	}
+	run_gesture(p, verb, rest, answer);
 }
 
 /* ---- sockets ---- */

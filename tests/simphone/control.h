@@ -3,7 +3,7 @@
  * The user's hand and the test's: a unix socket that takes one command a line and answers one JSON
  * object a line.
  *
- *   plug · unplug · mode MODE · button recovery|dfu|restart · set KEY VALUE · state · quit
+ *   mode MODE · set KEY VALUE · state · quit · and the gestures of hand.h
  */
 #pragma once
 

@@ -54,21 +54,37 @@ void identity_init(struct identity *id, const struct scenario *s)
 		snprintf(id->serial, sizeof(id->serial), "S%011" PRIX64, id->ecid & 0xfffffffffff);
 	if (*s->udid)
 		text_copy(id->udid, sizeof(id->udid), s->udid);
-	else if (model_has_short_udid(s->model))
+	else if (model_has_short_udid(s->model) && !s->usb_knobs.serial_40hex)
 		snprintf(id->udid, sizeof(id->udid), "%08X%016" PRIX64, s->model->cpid, id->ecid);
 	else
 		udid_long(id, id->udid, sizeof(id->udid));
 	text_copy(id->imei, sizeof(id->imei), s->imei);
 	text_copy(id->pwned, sizeof(id->pwned), s->pwned);
-	identity_boot(id, NONCE_FRESH);
+	id->nonce_bytes = s->nonce_bytes ? (unsigned)s->nonce_bytes : model_nonce_bytes(s->model);
+	identity_boot(id, MODE_DFU, s->nonce == NONCE_ZERO ? NONCE_ZERO : NONCE_FRESH);
 }
 
-void identity_boot(struct identity *id, enum nonce_rule rule)
+void identity_boot(struct identity *id, enum mode mode, enum nonce_rule rule)
 {
-	if (rule == NONCE_FIXED)
+	bool kept = id->nonces_kept && mode == MODE_RECOVERY;
+
+	id->nonces_kept = false;
+	if (rule == NONCE_FIXED || kept)
 		return;
 	random_fill(&id->random, id->ap_nonce, sizeof(id->ap_nonce));
 	random_fill(&id->random, id->sep_nonce, sizeof(id->sep_nonce));
+	if (rule == NONCE_ZERO)
+		memset(id->ap_nonce, 0, sizeof(id->ap_nonce));
+}
+
+void identity_keep_nonces(struct identity *id)
+{
+	id->nonces_kept = true;
+}
+
+unsigned identity_nonce_bytes(const struct identity *id)
+{
+	return id->nonce_bytes;
 }
 
 /* The chip's fields up to the ECID. */
@@ -123,7 +139,7 @@ void identity_iboot_string(const struct identity *id, enum mode mode, struct buf
 void identity_nonce_string(const struct identity *id, struct buf *to)
 {
 	buf_add_text(to, "NONC:");
-	for (unsigned i = 0; i < model_nonce_bytes(id->model); i++)
+	for (unsigned i = 0; i < id->nonce_bytes; i++)
 		buf_addf(to, "%02X", id->ap_nonce[i]);
 	buf_add_text(to, " SNON:");
 	for (unsigned i = 0; i < SEP_NONCE_BYTES; i++)

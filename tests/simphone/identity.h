@@ -26,13 +26,27 @@ struct identity {
 	char pwned[32];
 	uint8_t ap_nonce[AP_NONCE_MAX];
 	uint8_t sep_nonce[SEP_NONCE_BYTES];
-	uint64_t random; /* state of the generator behind the nonces */
+	uint64_t random;      /* state of the generator behind the nonces */
+	unsigned nonce_bytes; /* of the ApNonce */
+	bool nonces_kept;     /* the next boot of iBoot shows the same nonces */
 };
 
 void identity_init(struct identity *id, const struct scenario *s);
 
-/* A new boot of boot ROM or iBoot: draws nonces unless the rule is fixed. */
-void identity_boot(struct identity *id, enum nonce_rule rule);
+/*
+ * A new boot of boot ROM or iBoot (@mode): draws nonces, unless the rule is fixed (or zero: the
+ * ApNonce is all zeros) or they are kept for an iBoot.
+ */
+void identity_boot(struct identity *id, enum mode mode, enum nonce_rule rule);
+
+/*
+ * The iBoot that comes next shows the nonces of now: `go` into another iBoot does that, and so does
+ * the system when it tells its ApNonce (it writes the nonce to NVRAM for iBoot).
+ */
+void identity_keep_nonces(struct identity *id);
+
+/* Bytes of the ApNonce: the model's, or the scenario's. */
+unsigned identity_nonce_bytes(const struct identity *id);
 
 /* The USB serial string of recovery, DFU, WTF and Port DFU; also the one inside the debug-USB
  * record. */

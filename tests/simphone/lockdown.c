@@ -4,195 +4,116 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "notification_proxy.h"
-#include "phone.h"
-#include "plist_stream.h"
+#include "lockdown_verbs.h"
 #include "text.h"
 
-/* A service that StartService knows. open is NULL for those that a stranger may not start. */
-struct service_entry {
-	const char *name;
-	struct service *(*open)(struct phone *phone, const struct stream *stream);
-};
-
-/* Port: LOCKDOWN_FIRST_SERVICE_PORT + index. */
-static const struct service_entry services[] = {
-	{ "com.apple.mobile.insecure_notification_proxy", notification_proxy_open },
-	{ "com.apple.mobile.notification_proxy", nullptr },
-	{ "com.apple.mobile.diagnostics_relay", nullptr },
-	{ "com.apple.mobile.heartbeat", nullptr },
-	{ "com.apple.mobile.installation_proxy", nullptr },
-	{ "com.apple.mobilebackup2", nullptr },
-	{ "com.apple.afc", nullptr },
-};
-
-enum { SERVICES = sizeof(services) / sizeof(services[0]) };
-
-struct lockdown {
-	struct plist_stream plist; /* first */
-	struct phone *phone;
-};
-
-/* A request's answer: fields of the reply, or the name of an error. */
-struct answer {
-	plist_t reply;
-	const char *error;
-};
-
-static struct answer query_type(struct phone *p, plist_t request)
+static struct answer query_type(struct lockdown *l, plist_t request)
 {
-	bool restoring = p->mode == MODE_RESTORE;
 	plist_t reply = plist_new_dict();
 
-	plist_dict_set_item(reply, "Type",
-			    plist_new_string(restoring ? "com.apple.mobile.restored"
-						       : "com.apple.mobile.lockdown"));
-	if (restoring) {
-		plist_dict_set_item(reply, "RestoreProtocolVersion", plist_new_uint(15));
-		plist_dict_set_item(reply, "HardwareModel", lockdown_hardware_model(p));
-		plist_dict_set_item(reply, "SerialNumber", plist_new_string(p->identity.serial));
-		plist_dict_set_item(reply, "Result", plist_new_string("Success"));
-	}
+	dict_text(reply, "Type", "com.apple.mobile.lockdown");
 	return (struct answer){ reply, nullptr };
 }
 
-/* restored's own question; only the hardware is known so far. */
-static struct answer query_value(struct phone *p, plist_t request)
+/* A record is taken as it is: whether Apple made it cannot be known here. */
+static struct answer activate(struct lockdown *l, plist_t request)
 {
-	const char *key = plist_text(request, "QueryKey");
-	plist_t reply, hardware;
+	plist_t record = plist_dict_get_item(request, "ActivationRecord");
 
-	if (p->mode != MODE_RESTORE || !key || strcmp(key, "HardwareInfo"))
-		return (struct answer){ nullptr, "InvalidRequest" };
-	hardware = plist_new_dict();
-	plist_dict_set_item(hardware, "BoardID", plist_new_uint(p->identity.model->bdid));
-	plist_dict_set_item(hardware, "ChipID", plist_new_uint(p->identity.model->cpid));
-	plist_dict_set_item(hardware, "ProductionMode", plist_new_bool(1));
-	plist_dict_set_item(hardware, "UniqueChipID", plist_new_uint(p->identity.ecid));
-	reply = plist_new_dict();
-	plist_dict_set_item(reply, "HardwareInfo", hardware);
-	plist_dict_set_item(reply, "Result", plist_new_string("Success"));
-	return (struct answer){ reply, nullptr };
+	if (!lockdown_trusted(l))
+		return answer_error("SessionInactive");
+	if (!record)
+		return answer_error("MissingActivationRecord");
+	if (plist_get_node_type(record) != PLIST_DICT)
+		return answer_error("InvalidActivationRecord");
+	l->phone->settings.deactivated = false;
+	l->phone->scenario.lockdown.unactivated = false;
+	return answer_done(nullptr);
 }
 
-static struct answer get_value(struct phone *p, plist_t request)
+static struct answer deactivate(struct lockdown *l, plist_t request)
 {
-	const char *key = plist_text(request, "Key");
-	bool prohibited = false;
-	plist_t value, reply;
-
-	if (plist_text(request, "Domain"))
-		return (struct answer){ nullptr, "GetProhibited" };
-	value = key ? lockdown_value(p, key, &prohibited) : lockdown_values(p);
-	if (!value)
-		return (struct answer){ nullptr, prohibited ? "GetProhibited" : "MissingValue" };
-	reply = plist_new_dict();
-	if (key)
-		plist_dict_set_item(reply, "Key", plist_new_string(key));
-	plist_dict_set_item(reply, "Value", value);
-	return (struct answer){ reply, nullptr };
+	if (!lockdown_trusted(l))
+		return answer_error("SessionInactive");
+	l->phone->settings.deactivated = true;
+	return answer_done(nullptr);
 }
 
-static struct answer set_value(struct phone *p, plist_t request)
+static struct answer enter_recovery(struct lockdown *l, plist_t request)
 {
-	const char *key = plist_text(request, "Key");
-	plist_t value = plist_dict_get_item(request, "Value");
-	plist_t reply;
+	struct phone *p = l->phone;
 
-	if (!key || !value)
-		return (struct answer){ nullptr, "MissingKey" };
-	if (strcmp(key, "UntrustedHostBUID") != 0)
-		return (struct answer){ nullptr, "SetProhibited" };
-	reply = plist_new_dict();
-	plist_dict_set_item(reply, "Key", plist_new_string(key));
-	plist_dict_set_item(reply, "Value", plist_copy(value));
-	return (struct answer){ reply, nullptr };
-}
-
-static struct answer pair(struct phone *p, plist_t request)
-{
-	if (!plist_dict_get_item(request, "PairRecord"))
-		return (struct answer){ nullptr, "MissingPairRecord" };
-	switch (p->scenario.trust) {
-	case TRUST_ASKING:
-		return (struct answer){ nullptr, "PairingDialogResponsePending" };
-	case TRUST_DENIED:
-		return (struct answer){ nullptr, "UserDeniedPairing" };
-	case TRUST_LOCKED:
-		return (struct answer){ nullptr, "PasswordProtected" };
-	}
-	return (struct answer){ nullptr, "InvalidResponse" };
-}
-
-static struct answer start_session(struct phone *p, plist_t request)
-{
-	return (struct answer){ nullptr,
-				plist_text(request, "HostID") ? "InvalidHostID" : "MissingHostID" };
-}
-
-static struct answer needs_session(struct phone *p, plist_t request)
-{
-	return (struct answer){ nullptr, "SessionInactive" };
-}
-
-static struct answer start_service(struct phone *p, plist_t request)
-{
-	const char *name = plist_text(request, "Service");
-	plist_t reply;
-
-	if (!name)
-		return (struct answer){ nullptr, "MissingService" };
-	for (unsigned i = 0; i < SERVICES; i++) {
-		if (strcmp(services[i].name, name) != 0)
-			continue;
-		if (!services[i].open)
-			return (struct answer){ nullptr, "SessionInactive" };
-		if (p->scenario.trust == TRUST_LOCKED)
-			return (struct answer){ nullptr, "PasswordProtected" };
-		reply = plist_new_dict();
-		plist_dict_set_item(reply, "Port", plist_new_uint(LOCKDOWN_FIRST_SERVICE_PORT + i));
-		plist_dict_set_item(reply, "Service", plist_new_string(name));
-		return (struct answer){ reply, nullptr };
-	}
-	return (struct answer){ nullptr, "InvalidService" };
-}
-
-static struct answer enter_recovery(struct phone *p, plist_t request)
-{
-	if (p->scenario.enter_recovery == ENTER_RECOVERY_SESSION)
-		return (struct answer){ nullptr, "SessionInactive" };
+	if (p->scenario.enter_recovery == ENTER_RECOVERY_SESSION && !lockdown_trusted(l))
+		return answer_error("SessionInactive");
 	recovery_set_auto_boot(&p->recovery, false);
 	phone_leave(p, MODE_RECOVERY, PHONE_LINGER_MS, "EnterRecovery");
-	return (struct answer){ plist_new_dict(), nullptr };
+	return answer_done(nullptr);
 }
 
-static struct answer goodbye(struct phone *p, plist_t request)
+static struct answer goodbye(struct lockdown *l, plist_t request)
 {
-	return (struct answer){ plist_new_dict(), nullptr };
+	return answer_done(nullptr);
 }
 
 static const struct verb {
 	const char *name;
-	struct answer (*run)(struct phone *p, plist_t request);
-	bool in_restore; /* restored answers it too */
+	struct answer (*run)(struct lockdown *l, plist_t request);
 } verbs[] = {
-	{ "QueryType", query_type, true },          { "Goodbye", goodbye, true },
-	{ "GetValue", get_value, false },           { "SetValue", set_value, false },
-	{ "RemoveValue", needs_session, false },    { "Pair", pair, false },
-	{ "ValidatePair", start_session, false },   { "Unpair", start_session, false },
-	{ "ResetPairing", needs_session, false },   { "StartSession", start_session, false },
-	{ "StopSession", needs_session, false },    { "StartService", start_service, false },
-	{ "Activate", needs_session, false },       { "Deactivate", needs_session, false },
-	{ "EnterRecovery", enter_recovery, false }, { "QueryValue", query_value, true },
+	{ "QueryType", query_type },
+	{ "Goodbye", goodbye },
+	{ "GetValue", verb_get_value },
+	{ "SetValue", verb_set_value },
+	{ "RemoveValue", verb_remove_value },
+	{ "Pair", verb_pair },
+	{ "ValidatePair", verb_validate_pair },
+	{ "Unpair", verb_unpair },
+	{ "ResetPairing", verb_reset_pairing },
+	{ "StartSession", verb_start_session },
+	{ "StopSession", verb_stop_session },
+	{ "StartService", verb_start_service },
+	{ "Activate", activate },
+	{ "Deactivate", deactivate },
+	{ "EnterRecovery", enter_recovery },
 };
 
-static struct answer verb_run(struct phone *p, const char *name, plist_t request)
+static struct answer verb_run(struct lockdown *l, const char *name, plist_t request)
 {
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
-		if (!strcmp(verbs[i].name, name) &&
-		    (p->mode != MODE_RESTORE || verbs[i].in_restore))
-			return verbs[i].run(p, request);
-	return (struct answer){ nullptr, "InvalidRequest" };
+		if (!strcmp(verbs[i].name, name))
+			return verbs[i].run(l, request);
+	return answer_error("InvalidRequest");
+}
+
+/* What the knob `lockdown_reply` makes of a reply. */
+static void reply_send(struct lockdown *l, plist_t reply)
+{
+	enum { LONG_BYTES = 70000 };
+
+	l->plist.crumbs = l->phone->scenario.lockdown.reply == REPLY_SPLIT;
+	switch (l->phone->scenario.lockdown.reply) {
+	case REPLY_NONE:
+		plist_free(reply);
+		return;
+	case REPLY_WRONG_REQUEST:
+		dict_text(reply, "Request", "Dance");
+		break;
+	case REPLY_LONG: {
+		char *padding = calloc(1, LONG_BYTES);
+
+		if (!padding)
+			die("out of memory");
+		dict_data(reply, "Padding", padding, LONG_BYTES);
+		free(padding);
+		break;
+	}
+	case REPLY_BINARY:
+		plist_stream_send_binary(&l->plist, reply);
+		return;
+	case REPLY_NORMAL:
+	case REPLY_SPLIT:
+		break;
+	}
+	plist_stream_send(&l->plist, reply);
 }
 
 static void lockdown_take(struct plist_stream *s, plist_t request)
@@ -200,12 +121,12 @@ static void lockdown_take(struct plist_stream *s, plist_t request)
 	struct lockdown *l = (struct lockdown *)s;
 	const char *name = plist_text(request, "Request");
 	const char *detail = plist_text(request, "Key");
-	struct answer answer = { nullptr, "InvalidRequest" };
+	struct answer answer = answer_error("InvalidRequest");
 
 	if (!detail)
 		detail = plist_text(request, "Service");
 	if (name)
-		answer = verb_run(l->phone, name, request);
+		answer = verb_run(l, name, request);
 	EVLOG(&l->phone->log, "lockdown", LOG_TEXT("request", name ? name : ""),
 	      LOG_TEXT("detail", detail ? detail : ""),
 	      LOG_TEXT("error", answer.error ? answer.error : ""));
@@ -215,7 +136,7 @@ static void lockdown_take(struct plist_stream *s, plist_t request)
 		plist_dict_set_item(answer.reply, "Error", plist_new_string(answer.error));
 	if (name)
 		plist_dict_set_item(answer.reply, "Request", plist_new_string(name));
-	plist_stream_send(s, answer.reply);
+	reply_send(l, answer.reply);
 	if (name && !strcmp(name, "Goodbye"))
 		plist_stream_close(s);
 }
@@ -224,31 +145,26 @@ static void lockdown_free(struct service *service)
 {
 	struct lockdown *l = (struct lockdown *)service;
 
+	lockdown_session_done(l);
 	plist_stream_done(&l->plist);
 	free(l);
 }
 
-static struct service *lockdown_open(struct phone *phone, const struct stream *stream)
+static struct service *lockdown_open(struct phone *phone, void *user, const struct stream *stream)
 {
-	static const struct service_class class = { plist_stream_feed, lockdown_free };
+	static const struct service_class class = { lockdown_feed, lockdown_free };
 	struct lockdown *l = calloc(1, sizeof(*l));
 
 	if (!l)
 		die("out of memory");
 	*l = (struct lockdown){ .plist = { .service = { &class, *stream }, .take = lockdown_take },
-				.phone = phone };
+				.phone = phone,
+				.carrier = *stream };
 	return &l->plist.service;
 }
 
-struct service *lockdown_service_open(struct phone *phone, uint16_t port,
-				      const struct stream *stream)
+void lockdown_listen(struct phone *phone)
 {
-	unsigned index = (unsigned)port - LOCKDOWN_FIRST_SERVICE_PORT;
-
-	if (port == LOCKDOWN_PORT)
-		return lockdown_open(phone, stream);
-	if (port < LOCKDOWN_FIRST_SERVICE_PORT || index >= SERVICES || !services[index].open ||
-	    phone->mode == MODE_RESTORE)
-		return nullptr;
-	return services[index].open(phone, stream);
+	lockdown_services_drop(phone);
+	ports_listen(&phone->ports, LOCKDOWN_PORT, "lockdown", lockdown_open, nullptr);
 }

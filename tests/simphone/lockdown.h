@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * lockdownd of the running system for a host that is not trusted (yet), and the ports behind it. In
- * the restore ramdisk the same port answers as restored. No session can be opened: every host is a
- * stranger.
+ * lockdownd of the running system: who the phone is, whom it trusts, and the ports behind it. In
+ * the restore ramdisk the same port answers as restored.
  */
 #pragma once
 
@@ -12,17 +11,12 @@
 
 struct phone;
 
-enum { LOCKDOWN_PORT = 62078, LOCKDOWN_FIRST_SERVICE_PORT = 49152 };
+enum { LOCKDOWN_PORT = 62078 };
 
-/* Opens what listens on @port: lockdownd itself or a service that StartService announced. NULL:
- * refused. */
-struct service *lockdown_service_open(struct phone *phone, uint16_t port,
-				      const struct stream *stream);
+/* Listens on LOCKDOWN_PORT, at each boot of the system. */
+void lockdown_listen(struct phone *phone);
+/* Services that were started and wait for a connection are gone: at a boot, and at the end. */
+void lockdown_services_drop(struct phone *phone);
 
-/* The value of @key for a stranger, or NULL; *ret_prohibited tells that a trusted host might read
- * it. Caller frees. */
-plist_t lockdown_value(const struct phone *phone, const char *key, bool *ret_prohibited);
-/* All that a stranger may read. Caller frees. */
-plist_t lockdown_values(const struct phone *phone);
 /* The board as phones spell it: d17ap is "D17AP". */
 plist_t lockdown_hardware_model(const struct phone *phone);

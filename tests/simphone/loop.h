@@ -7,7 +7,7 @@
 
 #include "timers.h"
 
-enum { LOOP_WATCHES = 32 };
+enum { LOOP_WATCHES = 192 };
 
 struct loop;
 

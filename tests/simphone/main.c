@@ -11,12 +11,14 @@
 #include <unistd.h>
 
 #include "control.h"
-#include "door_usbredir.h"
+#include "doors/door_libusb.h"
+#include "doors/door_usbmuxd.h"
+#include "doors/door_usbredir.h"
 #include "text.h"
 
 struct options {
 	struct scenario scenario;
-	const char *usbredir, *control, *log;
+	const char *usbredir, *libusb, *usbmuxd, *records, *control, *log;
 	uint64_t patience_ms;
 };
 
@@ -25,6 +27,7 @@ static void usage(FILE *out)
 	fputs("usage: simphone [--scenario NAME|FILE] [--mode MODE] [--unplugged] [--seed N] "
 	      "[--set KEY=VALUE]…\n"
 	      "                [--time-scale PERCENT] [--usbredir SOCKET [--patience SECONDS]]\n"
+	      "                [--libusb FOLDER] [--usbmuxd SOCKET [--records FOLDER]]\n"
 	      "                [--control SOCKET] [--log FILE]\n"
 	      "One process is one phone. It ends with its usbredir peer, its parent, or `quit` on "
 	      "the control\n"
@@ -66,6 +69,26 @@ static void read_scenario(struct scenario *s, const char *name)
 		die("%s", why);
 }
 
+/* Where the value of an option that is a path goes; NULL for the others. */
+static const char **path_option(struct options *o, int option)
+{
+	switch (option) {
+	case 'd':
+		return &o->usbredir;
+	case 'b':
+		return &o->libusb;
+	case 'x':
+		return &o->usbmuxd;
+	case 'o':
+		return &o->records;
+	case 'c':
+		return &o->control;
+	case 'l':
+		return &o->log;
+	}
+	return nullptr;
+}
+
 static void parse_options(struct options *o, int argc, char **argv)
 {
 	static const struct option longs[] = {
@@ -76,6 +99,9 @@ static void parse_options(struct options *o, int argc, char **argv)
 		{ "set", required_argument, nullptr, 'k' },
 		{ "time-scale", required_argument, nullptr, 't' },
 		{ "usbredir", required_argument, nullptr, 'd' },
+		{ "libusb", required_argument, nullptr, 'b' },
+		{ "usbmuxd", required_argument, nullptr, 'x' },
+		{ "records", required_argument, nullptr, 'o' },
 		{ "patience", required_argument, nullptr, 'p' },
 		{ "control", required_argument, nullptr, 'c' },
 		{ "log", required_argument, nullptr, 'l' },
@@ -86,6 +112,12 @@ static void parse_options(struct options *o, int argc, char **argv)
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", longs, nullptr)) != -1) {
+		const char **path = path_option(o, option);
+
+		if (path) {
+			*path = optarg;
+			continue;
+		}
 		switch (option) {
 		case 's':
 			read_scenario(s, optarg);
@@ -105,17 +137,8 @@ static void parse_options(struct options *o, int argc, char **argv)
 		case 't':
 			set_or_die(s, "time_scale_percent", optarg);
 			break;
-		case 'd':
-			o->usbredir = optarg;
-			break;
 		case 'p':
 			o->patience_ms = strtoull(optarg, nullptr, 10) * 1000;
-			break;
-		case 'c':
-			o->control = optarg;
-			break;
-		case 'l':
-			o->log = optarg;
 			break;
 		case 'h':
 			usage(stdout);
@@ -129,6 +152,8 @@ static void parse_options(struct options *o, int argc, char **argv)
 		usage(stderr);
 		exit(2);
 	}
+	if (o->usbredir && o->libusb)
+		die("a phone has one socket for its cable: --usbredir or --libusb");
 }
 
 static void on_signal(void *user, short events)
@@ -160,6 +185,8 @@ int main(int argc, char **argv)
 {
 	struct options o = { .patience_ms = 60000 };
 	struct door_usbredir *door = nullptr;
+	struct door_libusb *libusb = nullptr;
+	struct door_usbmuxd *usbmuxd = nullptr;
 	struct control *control = nullptr;
 	struct phone phone;
 	struct loop loop;
@@ -178,8 +205,14 @@ int main(int argc, char **argv)
 		control = control_new(&loop, &phone, o.control);
 	if (o.usbredir)
 		door = door_usbredir_new(&loop, &phone.usb, &phone.log, o.usbredir, o.patience_ms);
+	if (o.libusb)
+		libusb = door_libusb_new(&loop, &phone.usb, &phone.log, o.libusb);
+	if (o.usbmuxd)
+		usbmuxd = door_usbmuxd_new(&loop, &phone, o.usbmuxd, o.records);
 	loop_run(&loop);
+	door_usbmuxd_free(usbmuxd);
 	door_usbredir_free(door);
+	door_libusb_free(libusb);
 	control_free(control);
 	phone_done(&phone);
 	close(signals);

@@ -31,7 +31,8 @@ enum usb_reply normal_control(struct phone *p, const struct usb_setup *setup, co
 			      struct buf *in)
 {
 	static const uint8_t mac[] = { 0x02, 0x00, 0x00, 0x00, 0x00, 0x01 };
-	static const uint8_t usb_mode[] = { 0x03, 0x03, 0x03, 0x00 };
+	const uint8_t usb_mode[] = { p->link.mode == USB_MODE_INITIAL ? 0x03 : 0x05, 0x03, 0x03,
+				     0x00 };
 
 	switch (usb_request(setup)) {
 	case 0x8100 | USB_GET_DESCRIPTOR:
@@ -51,10 +52,9 @@ enum usb_reply normal_control(struct phone *p, const struct usb_setup *setup, co
 			buf_add(in, usb_mode, sizeof(usb_mode));
 		return USB_OK;
 	case REQUEST_SET_MODE:
-		/* other modes add a fifth configuration; this phone keeps its four, but
-		 * re-enumerates */
+		if (!usb_link_set_mode(&p->link, setup->index))
+			return USB_STALL;
 		buf_add(in, &(uint8_t){ 0 }, 1);
-		phone_leave(p, p->mode, PHONE_LINGER_MS, "usb-mode");
 		return USB_OK;
 	case REQUEST_CHARGE:
 		return USB_OK;

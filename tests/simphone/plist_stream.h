@@ -11,12 +11,14 @@
 #include "buf.h"
 #include "stream.h"
 
-enum { PLIST_MESSAGE_MAX = 4 * 1024 * 1024 };
+enum { PLIST_MESSAGE_MAX = 4 * 1024 * 1024, RESTORE_MESSAGE_MAX = 48 * 1024 * 1024 };
 
 struct plist_stream {
 	struct service service; /* first: the carrier's view */
 	struct buf in;
 	bool closing;
+	uint32_t ceiling; /* of a message; 0: PLIST_MESSAGE_MAX */
+	bool crumbs; /* sends byte by byte */
 	/* One request; @request is freed after the call. */
 	void (*take)(struct plist_stream *s, plist_t request);
 };
@@ -25,9 +27,14 @@ struct plist_stream {
 void plist_stream_feed(struct service *service, const uint8_t *bytes, size_t len);
 void plist_stream_done(struct plist_stream *s);
 
+/* "Request/Key", "MsgType/DataType" … of a message, for faults and the log. */
+void plist_message_name(plist_t message, struct buf *to);
+
 /* Sends @message as XML, keys sorted, and frees it. Length and body go out as two pieces, as real
  * phones do. */
 void plist_stream_send(struct plist_stream *s, plist_t message);
+/* The same as a binary property list. */
+void plist_stream_send_binary(struct plist_stream *s, plist_t message);
 void plist_stream_close(struct plist_stream *s);
 
 /* The string at @key, or NULL; borrowed from @dict. */

@@ -4,50 +4,53 @@
  *
  *   NVRAM ──boot──▶ RAM environment ──saveenv──▶ NVRAM        setenv changes RAM only
  *
- * Invariants: NVRAM lives as long as the phone; RAM, upload and stage only until iBoot is left.
+ *   stage 1 (iBoot, iBSS) ──iBEC, go──▶ leaves, same nonces ──▶ stage 2 (iBEC)
+ *   any stage ──ramdisk … kernel, bootx──▶ restore; one missing or bad: a restart
+ *
+ * An upload stays in the load buffer, unjudged, until a command uses it. A command that does not
+ * like it stalls and nothing else happens; that a real iBoot refuses `go` by staying is what
+ * idevicerestore's message for it says, the stall is made up.
+ *
+ * Invariants: NVRAM lives as long as the phone; RAM, upload, what was loaded and the stage only
+ * until iBoot is left.
  */
 #pragma once
 
-#include <openssl/evp.h>
-
+#include "env.h"
+#include "restore/firmware.h"
 #include "usbdev.h"
 
 struct phone;
 
 enum {
-	ENV_VARIABLES = 64,
-	ENV_NAME_BYTES = 64,
-	ENV_VALUE_BYTES = 256,
+	UPLOAD_CEILING = 512 * 1024 * 1024,
+	LOADED_MAX = 64,
+	/* time for the transfer that hosts send behind `go` */
+	RECOVERY_LINGER_MS = 200,
 };
-
-struct env {
-	unsigned count;
-	struct {
-		char name[ENV_NAME_BYTES];
-		char value[ENV_VALUE_BYTES];
-	} variables[ENV_VARIABLES];
-};
-
-/* NULL if unset. */
-const char *env_get(const struct env *env, const char *name);
-/* -ENOSPC if it does not fit; an empty value unsets. */
-int env_set(struct env *env, const char *name, const char *value);
 
 struct recovery {
 	struct phone *phone; /* owner */
 	struct env nvram;
 	struct env ram;
 	char answer[ENV_VALUE_BYTES]; /* what the next C0 00 reads */
-	EVP_MD_CTX *hash;             /* of the upload under way */
-	uint64_t uploaded;            /* its bytes; 0: none */
+	struct buf upload;            /* the load buffer; empty: nothing loaded */
 	unsigned stage;               /* 1: iBoot or iBSS, 2: iBEC */
 	unsigned next_stage;          /* of the recovery that `go` starts */
+
+	/* good images that commands took, by their key in the manifest */
+	unsigned loaded_count;
+	struct {
+		char component[64];
+		bool of[3]; /* by install_kind: whether that install has this very image */
+	} loaded[LOADED_MAX];
+	enum install_kind install; /* what the ramdisk among them is for */
 };
 
 void recovery_init(struct recovery *r, struct phone *phone);
 void recovery_done(struct recovery *r);
 
-/* iBoot comes up. */
+/* iBoot comes up, or another mode does: nothing of the last iBoot stays. */
 void recovery_boot(struct recovery *r);
 
 /* Whether a boot of the phone goes on into the system (NVRAM auto-boot). */

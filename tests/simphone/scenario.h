@@ -10,7 +10,13 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "env.h"
+#include "fault.h"
+#include "lockdown_knobs.h"
 #include "model.h"
+#include "mux_knobs.h"
+#include "restore/restore_knobs.h"
+#include "usb_knobs.h"
 
 enum mode {
 	MODE_NORMAL,
@@ -22,14 +28,30 @@ enum mode {
 	MODE_DEBUG_USB,
 };
 
-enum trust {
-	TRUST_ASKING, /* the dialog stands on the screen */
-	TRUST_DENIED, /* "Don't trust" was tapped */
-	TRUST_LOCKED, /* a passcode must be typed first */
+enum dfu_image { DFU_IMAGE_ACCEPT, DFU_IMAGE_REJECT };
+enum nonce_rule { NONCE_FRESH, NONCE_FIXED, NONCE_ZERO };
+/* Real phones keep it (logs in idevicerestore issues 103 and 148). */
+enum ibss_nonce { IBSS_NONCE_KEPT, IBSS_NONCE_FRESH };
+enum firmware_check { FIRMWARE_CHECK_STRICT, FIRMWARE_CHECK_NONE };
+
+/* What is wrong with the boot ROM. */
+enum dfu_trouble {
+	DFU_TROUBLE_NONE,
+	DFU_STATE_IS_ERROR,   /* in ERROR from the start, until CLRSTATUS */
+	DFU_STATE_IS_WRONG,   /* never IDLE: reports DNLOAD-SYNC for it */
+	DFU_NEVER_STATE_5,    /* blocks are never done: reports DNBUSY for DNLOAD-IDLE */
+	DFU_NO_RESET,         /* does not notice the bus reset */
+	DFU_IGNORES_MANIFEST, /* forgets the image when it is complete */
+	DFU_STAYS,            /* takes the image, and is a boot ROM in DFU again */
 };
 
-enum dfu_image { DFU_IMAGE_ACCEPT, DFU_IMAGE_REJECT };
-enum nonce_rule { NONCE_FRESH, NONCE_FIXED };
+enum upload_rule {
+	UPLOAD_TAKE,
+	UPLOAD_SHORT,   /* the last piece is lost */
+	UPLOAD_IGNORED, /* nothing arrives */
+};
+
+enum reboot_rule { REBOOT_LEAVES, REBOOT_IGNORED };
 enum getenv_rule { GETENV_ANSWER, GETENV_STALL };
 enum enter_recovery { ENTER_RECOVERY_PLAIN, ENTER_RECOVERY_SESSION };
 enum usb_speed { SPEED_HIGH, SPEED_FULL };
@@ -63,12 +85,43 @@ struct scenario {
 	uint64_t boot_ms;            /* same for the whole system */
 	uint64_t time_scale_percent; /* 100: as a real phone */
 
+	/* the truth about the file the host is to restore: components and system image are
+	 * compared with it. Empty: nothing can be restored. */
+	char ipsw[512];
+	char ticket_key[512]; /* PEM: public key of the signing server */
+
+	struct fault_rules faults;
+	struct usb_knobs usb_knobs;
+	struct mux_knobs mux_knobs;
+
+	/* what is in it */
+	uint64_t disk_bytes; /* the user may fill */
+	uint64_t battery_percent, battery_health_percent, battery_cycles;
+	char afc_unreadable[256]; /* a file whose second half cannot be read */
+	bool afc_locked;          /* another host holds the lock of a sync */
+
 	/* knobs */
-	enum trust trust;
+	enum trust_rule trust;
+	struct lockdown_knobs lockdown;
+	struct restore_knobs restore;
 	enum dfu_image dfu_image;
+	enum dfu_trouble dfu_trouble;
+	uint64_t dfu_poll_ms; /* pollTimeout after each block */
+	enum firmware_check firmware_check;
 	enum nonce_rule nonce;
+	uint64_t nonce_bytes; /* of the ApNonce, 20 or 32; 0: the model's */
+	enum ibss_nonce ibss_nonce;
+	enum upload_rule upload;
+	enum reboot_rule reboot;
+	uint64_t recovery_ecid; /* shown by recovery instead, if not 0 */
+	struct env env;         /* changes to iBoot's environment at each of its boots */
 	enum getenv_rule getenv;
 	enum enter_recovery enter_recovery;
+
+	/* what only usbmuxd's socket can say (0: nothing of it) */
+	uint64_t mux_connect_delay_ms, visible_delay_ms;
+	uint64_t mux_result;      /* of every Connect */
+	uint64_t mux_save_result; /* of every SavePairRecord, an errno */
 };
 
 void scenario_init(struct scenario *s);

@@ -22,6 +22,23 @@ static const uint8_t normal_1[] = { CONFIG(39, 1, 1, 5, 0xc0, 0xfa), PTP };
 static const uint8_t normal_3[] = { CONFIG(62, 2, 3, 7, 0xc0, 0xfa), PTP, MUX };
 static const uint8_t normal_4[] = { CONFIG(117, 3, 4, 8, 0xc0, 0xfa), PTP, MUX, ETH };
 
+/* The fifth of USB modes 2 and 3: which interfaces they have is known; the rest is made up. */
+static const uint8_t normal_picture[] = {
+	CONFIG(85, 3, 5, 9, 0xc0, 0xfa), PTP, MUX,
+	INTERFACE(2, 0, 2, 0xff, 0x2a, 0xff, 0x13), BULK(0x86), BULK(0x05),
+};
+static const uint8_t normal_ncm[] = {
+	CONFIG(139, 4, 5, 10, 0xc0, 0xfa), PTP, MUX,
+	INTERFACE(2, 0, 1, 0x02, 0x0d, 0x00, 0x14),
+	0x05, 0x24, 0x00, 0x10, 0x01,	    /* header of the class */
+	0x05, 0x24, 0x06, 0x02, 0x03,	    /* union of both interfaces */
+	0x0d, 0x24, 0x0f, 0x15, 0x00, 0x00, 0x00, 0x00, 0xea, 0x05, 0x00, 0x00, 0x00, /* Ethernet */
+	0x06, 0x24, 0x1a, 0x00, 0x01, 0x00, /* NCM 1.0 */
+	INTERRUPT(0x87, 16, 9),
+	INTERFACE(3, 0, 0, 0x0a, 0x00, 0x01, 0),
+	INTERFACE(3, 1, 2, 0x0a, 0x00, 0x01, 0), BULK(0x86), BULK(0x05),
+};
+
 /* Configuration 2: real phones have USB audio and HID in 149 bytes; the usual form of that size. */
 static const uint8_t normal_2[] = {
 	CONFIG(149, 3, 2, 6, 0xc0, 0xfa),
@@ -79,29 +96,34 @@ static const uint8_t disk_1[] = {
 #define ONE(config)   .config_count = 1, .configs = { { (config), sizeof(config) } }
 #define SIZED(config) { (config), sizeof(config) }
 
+/* clang-format off */
+#define NORMAL(count, ...) \
+	{ USB_VENDOR_APPLE, 0, 0x1407, 1, 2, 3, (count), { __VA_ARGS__ } }
+#define FOUR SIZED(normal_1), SIZED(normal_2), SIZED(normal_3), SIZED(normal_4)
+
+static const struct shape normal_shapes[] = {
+	[SHAPE_INITIAL] = NORMAL(4, FOUR),
+	[SHAPE_CAMERA] = NORMAL(1, SIZED(normal_1)),
+	[SHAPE_NO_MUX] = NORMAL(2, SIZED(normal_1), SIZED(normal_2)),
+	[SHAPE_PICTURE] = NORMAL(5, FOUR, SIZED(normal_picture)),
+	[SHAPE_NCM] = NORMAL(5, FOUR, SIZED(normal_ncm)),
+};
+
 static const struct shape phone_shapes[] = {
-	[MODE_NORMAL] = { USB_VENDOR_APPLE,
-			  0,
-			  0x1407,
-			  1,
-			  2,
-			  3,
-			  4,
-			  { SIZED(normal_1), SIZED(normal_2), SIZED(normal_3), SIZED(normal_4) } },
-	[MODE_RESTORE] = { USB_VENDOR_APPLE,
-			   0,
-			   0x1407,
-			   1,
-			   2,
-			   3,
-			   4,
-			   { SIZED(normal_1), SIZED(normal_2), SIZED(normal_3), SIZED(normal_4) } },
+	[MODE_NORMAL] = NORMAL(4, FOUR),
+	[MODE_RESTORE] = NORMAL(4, FOUR),
 	[MODE_RECOVERY] = { USB_VENDOR_APPLE, 0x1281, 0x0000, 2, 3, 4, ONE(recovery_1) },
 	[MODE_DFU] = { USB_VENDOR_APPLE, 0x1227, 0x0000, 2, 3, 4, ONE(dfu_1) },
 	[MODE_WTF] = { USB_VENDOR_APPLE, 0x1222, 0x0000, 2, 3, 4, ONE(dfu_1) },
 	[MODE_PORT_DFU] = { USB_VENDOR_APPLE, 0xf014, 0x0000, 2, 3, 4, ONE(dfu_1) },
 	[MODE_DEBUG_USB] = { USB_VENDOR_APPLE, 0x1881, 0x0000, 2, 3, 0, ONE(debug_usb_1) },
 };
+/* clang-format on */
+
+const struct shape *shape_normal(enum shape_variant variant)
+{
+	return &normal_shapes[variant];
+}
 
 static const struct shape keyboard_shape = { USB_VENDOR_APPLE, 0x024f, 0x0074, 1, 2, 0,
 					     ONE(keyboard_1) };
@@ -150,6 +172,16 @@ static const char *normal_string(uint8_t index)
 		return "PTP + Apple Mobile Device";
 	case 8:
 		return "PTP + Apple Mobile Device + Apple USB Ethernet";
+	case 9:
+		return "PTP + Apple Mobile Device + Valeria";
+	case 10:
+		return "PTP + Apple Mobile Device + Apple CDC-NCM";
+	case 0x13:
+		return "Valeria";
+	case 0x14:
+		return "CDC Network Control Model (NCM)";
+	case 0x15:
+		return "020000000001";
 	case 0x0f:
 		return "Apple USB Multiplexor";
 	case 0x11:

@@ -22,6 +22,16 @@ struct shape {
 
 const struct shape *shape_of(enum body body, enum mode mode);
 
+/* Normal mode may look different: see usb_link.h and usb_knobs.h. */
+enum shape_variant {
+	SHAPE_INITIAL, /* as shape_of() says: four configurations, two of them with the mux */
+	SHAPE_CAMERA,  /* one configuration */
+	SHAPE_NO_MUX,  /* the two without the mux */
+	SHAPE_PICTURE, /* five: the last with the picture of the screen */
+	SHAPE_NCM,     /* five: the last with CDC-NCM */
+};
+const struct shape *shape_normal(enum shape_variant variant);
+
 /*
  * The fixed strings of a shape (index >= 1), UTF-8. NULL if it has none at @index, or if that
  * string depends on the phone (serial number, nonces, product of normal mode).

@@ -96,9 +96,9 @@ static void test_nonces(void **state)
 	make(&a, "iPhone14,5", 1);
 	make(&b, "iPhone14,5", 1);
 	assert_memory_equal(a.ap_nonce, b.ap_nonce, AP_NONCE_MAX); /* same seed, same run */
-	identity_boot(&b, NONCE_FIXED);
+	identity_boot(&b, MODE_RECOVERY, NONCE_FIXED);
 	assert_memory_equal(a.ap_nonce, b.ap_nonce, AP_NONCE_MAX);
-	identity_boot(&b, NONCE_FRESH);
+	identity_boot(&b, MODE_RECOVERY, NONCE_FRESH);
 	assert_memory_not_equal(a.ap_nonce, b.ap_nonce, AP_NONCE_MAX);
 }
 

@@ -2,96 +2,8 @@
 /* The mux with the frames that usbmuxd was seen to send, and lockdownd behind it. */
 #include <plist/plist.h>
 
-#include "bed.h"
+#include "bed_mux.h"
 #include "lockdown.h"
-
-static const uint8_t version[20] = { [7] = 0x14, [11] = 2 };
-static const uint8_t setup[17] = {
-	[3] = 2, [7] = 0x11, 0xfe, 0xed, 0xfa, 0xce, 0, 0, 0xff, 0xff, 7
-};
-static const uint8_t syn[36] = {
-	0, 0, 0,    6,    0, 0, 0, 0x24, 0xfe, 0xed, 0xfa, 0xce, 0,    1,    0xff, 0xff, /* mux */
-	0, 1, 0xf2, 0x7e, 0, 0, 0, 0,    0,    0,    0,    0,    0x50, 0x02, 0x02, 0,    /* tcp */
-};
-static const uint8_t syn_ack[36] = {
-	0,    0,    0, 6, 0, 0, 0, 0x24, 0xfe, 0xed, 0xfa, 0xce, 0,    0,    0,    1,
-	0xf2, 0x7e, 0, 1, 0, 0, 0, 0,    0,    0,    0,    1,    0x50, 0x12, 0x02, 0,
-};
-static const uint8_t ack[36] = {
-	0, 0, 0,    6,    0, 0, 0, 0x24, 0xfe, 0xed, 0xfa, 0xce, 0,    2,    0,    1,
-	0, 1, 0xf2, 0x7e, 0, 0, 0, 1,    0,    0,    0,    1,    0x50, 0x10, 0x02, 0,
-};
-
-enum { PACKET_HEADERS = 36 };
-
-static void host_sends(struct bed *b, const void *bytes, size_t len)
-{
-	assert_int_equal(usbdev_bulk_out(&b->phone.usb, MUX_EP_OUT, bytes, len), USB_OK);
-}
-
-/* Takes the next packet of the phone off its pipe; false if it has none. */
-static bool phone_sends(struct bed *b, struct buf *packet)
-{
-	unsigned before = b->in_count;
-
-	buf_clear(&b->in);
-	usbdev_bulk_in(&b->phone.usb, 1, MUX_EP_IN, 65536);
-	if (b->in_count == before) {
-		assert_true(usbdev_cancel(&b->phone.usb, 1));
-		return false;
-	}
-	buf_clear(packet);
-	buf_add(packet, b->in.bytes + 4, b->in.len - 4);
-	return true;
-}
-
-static void expect_packet(struct bed *b, const void *bytes, size_t len)
-{
-	BUF_AUTO packet = {};
-
-	assert_true(phone_sends(b, &packet));
-	assert_int_equal(packet.len, len);
-	assert_memory_equal(packet.bytes, bytes, len);
-}
-
-static void expect_nothing(struct bed *b)
-{
-	BUF_AUTO packet = {};
-
-	assert_false(phone_sends(b, &packet));
-}
-
-/* A segment of the connection that shake_hands() made; @seq counts the bytes sent before. */
-static void host_segment(struct bed *b, uint8_t flags, uint32_t seq, uint32_t acknowledged,
-			 const void *body, size_t len)
-{
-	uint8_t head[PACKET_HEADERS];
-	BUF_AUTO packet = {};
-
-	memcpy(head, ack, sizeof(head));
-	put_be32(head + 4, (uint32_t)(PACKET_HEADERS + len));
-	put_be32(head + 20, 1 + seq);
-	put_be32(head + 24, acknowledged);
-	head[29] = flags;
-	buf_add(&packet, head, sizeof(head));
-	buf_add(&packet, body, len);
-	host_sends(b, packet.bytes, packet.len);
-}
-
-static struct bed *shake_hands(const char *mode, const char *more)
-{
-	struct bed *b = BED(mode, more ? more : "seed=1");
-
-	usbdev_set_config(&b->phone.usb, 4);
-	host_sends(b, version, sizeof(version));
-	expect_packet(b, version, sizeof(version));
-	host_sends(b, setup, sizeof(setup));
-	host_sends(b, syn, sizeof(syn));
-	expect_packet(b, syn_ack, sizeof(syn_ack));
-	host_sends(b, ack, sizeof(ack));
-	expect_nothing(b); /* an ACK answered by an ACK would never end */
-	return b;
-}
 
 static void test_handshake(void **state)
 {
@@ -141,7 +53,7 @@ static void test_refused(void **state)
 	host_segment(b, 0x04, 0, 1, nullptr, 0);
 	expect_nothing(b);
 	/* a session service does not listen for strangers */
-	put_be16(other + 18, LOCKDOWN_FIRST_SERVICE_PORT + 1);
+	put_be16(other + 18, PORT_EPHEMERAL_FIRST + 1);
 	host_sends(b, other, sizeof(other));
 	assert_true(phone_sends(b, &packet));
 	assert_int_equal(packet.bytes[29], 0x04);
@@ -301,35 +213,6 @@ static void test_values(void **state)
 	bed_free(t.bed);
 }
 
-static void test_trust(void **state)
-{
-	static const struct {
-		const char *setting, *error;
-	} cases[] = {
-		{ "trust=asking", "PairingDialogResponsePending" },
-		{ "trust=denied", "UserDeniedPairing" },
-		{ "trust=locked", "PasswordProtected" },
-	};
-
-	for (unsigned i = 0; i < 3; i++) {
-		struct talk t = { .bed = shake_hands("mode=normal", cases[i].setting) };
-		plist_t request = request_new("Pair", nullptr, nullptr);
-
-		plist_dict_set_item(request, "PairRecord", plist_new_dict());
-		expect_text(talk(&t, request), "Error", cases[i].error);
-		expect_text(talk(&t, request_new("StartSession", "HostID", "X")), "Error",
-			    "InvalidHostID");
-		expect_text(talk(&t, request_new("StopSession", nullptr, nullptr)), "Error",
-			    "SessionInactive");
-		expect_text(talk(&t, request_new("StartService", "Service", "com.apple.afc")),
-			    "Error", "SessionInactive");
-		expect_text(talk(&t, request_new("StartService", "Service", "nothing")), "Error",
-			    "InvalidService");
-		expect_text(talk(&t, request_new("Dance", nullptr, nullptr)), "Request", "Dance");
-		bed_free(t.bed);
-	}
-}
-
 /* Opens notification_proxy as usbmuxd's preflight does and sees it stay open until Shutdown. */
 static void test_notification_proxy(void **state)
 {
@@ -341,10 +224,10 @@ static void test_notification_proxy(void **state)
 
 	plist_get_uint_val(plist_dict_get_item(reply, "Port"), &port);
 	plist_free(reply);
-	assert_uint_in_range(port, LOCKDOWN_FIRST_SERVICE_PORT, 65535);
-	assert_null(lockdown_service_open(&t.bed->phone, (uint16_t)(port + 1), &stream));
+	assert_uint_in_range(port, PORT_EPHEMERAL_FIRST, 65535);
+	assert_null(ports_open(&t.bed->phone.ports, (uint16_t)(port + 1), &stream));
 	{
-		struct service *s = lockdown_service_open(&t.bed->phone, (uint16_t)port, &stream);
+		struct service *s = ports_open(&t.bed->phone.ports, (uint16_t)port, &stream);
 
 		assert_non_null(s);
 		s->class->free(s);
@@ -376,8 +259,6 @@ static void test_restored(void **state)
 
 	expect_text(talk(&t, request_new("QueryType", nullptr, nullptr)), "Type",
 		    "com.apple.mobile.restored");
-	expect_text(talk(&t, request_new("EnterRecovery", nullptr, nullptr)), "Error",
-		    "InvalidRequest");
 	bed_free(t.bed);
 }
 
@@ -436,7 +317,6 @@ int main(void)
 		cmocka_unit_test(test_garbage),
 		cmocka_unit_test(test_query_type),
 		cmocka_unit_test(test_values),
-		cmocka_unit_test(test_trust),
 		cmocka_unit_test(test_notification_proxy),
 		cmocka_unit_test(test_enter_recovery),
 		cmocka_unit_test(test_restored),

@@ -13,7 +13,7 @@
 #include <usbredirparser.h>
 
 #include "bed.h"
-#include "door_usbredir.h"
+#include "doors/door_usbredir.h"
 
 enum { PATIENCE_MS = 20000 };
 

@@ -9,7 +9,7 @@ enum {
 	USB_VENDOR_APPLE = 0x05ac,
 	USB_ENDPOINTS = 16, /* numbers 0 to 15, each way */
 	USB_INTERFACES = 32,
-	USB_CONFIGS = 4,
+	USB_CONFIGS = 5,
 
 	/* standard requests */
 	USB_GET_STATUS = 0,

@@ -1,29 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "usbdev.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "text.h"
+#include "usb_knobs.h"
+#include "usb_pipes.h"
 
-struct usb_request_in {
-	struct usb_request_in *next;
-	uint64_t id;
-	size_t len;
-};
-
-struct usb_message {
-	struct usb_message *next;
-	size_t len, sent;
-	uint8_t bytes[];
-};
-
-enum { FULL_SPEED_BULK = 64, FULL_SPEED_INTERVAL = 0x40 };
-
-static size_t ep_slot(uint8_t ep)
-{
-	return (ep & 0x80 ? USB_ENDPOINTS : 0) + (ep & 0x0f);
-}
+enum { FULL_SPEED_BULK = 64, FULL_SPEED_INTERVAL = 0x40, CONFIG1_STALLS = 3 };
 
 /* ---- descriptors ---- */
 
@@ -126,7 +110,14 @@ static bool other_speed_descriptor(const struct usbdev *dev, uint8_t index, stru
 	return true;
 }
 
-static bool descriptor_get(const struct usbdev *dev, const struct usb_setup *setup, struct buf *in)
+/* As a phone that was just restored does. */
+static bool config_stalls(struct usbdev *dev, uint8_t index)
+{
+	return dev->knobs && dev->knobs->cfg1_stall && index == 1 &&
+	       dev->config1_stalls < CONFIG1_STALLS && ++dev->config1_stalls;
+}
+
+static bool descriptor_get(struct usbdev *dev, const struct usb_setup *setup, struct buf *in)
 {
 	uint8_t index = (uint8_t)setup->value;
 	uint8_t device[18];
@@ -137,7 +128,8 @@ static bool descriptor_get(const struct usbdev *dev, const struct usb_setup *set
 		buf_add(in, device, sizeof(device));
 		return true;
 	case USB_DT_CONFIG:
-		return usbdev_config_descriptor(dev, index, dev->speed, in);
+		return !config_stalls(dev, index) &&
+		       usbdev_config_descriptor(dev, index, dev->speed, in);
 	case USB_DT_STRING:
 		return string_descriptor(dev, index, in);
 	case USB_DT_QUALIFIER:
@@ -188,7 +180,7 @@ void usbdev_endpoints(const struct usbdev *dev,
 			interface = at[3] == dev->alts[at[2]] ? at : nullptr;
 		if (at[1] != USB_DT_ENDPOINT || !interface)
 			continue;
-		ret_endpoints[ep_slot(at[2])] = (struct usb_endpoint){
+		ret_endpoints[usb_slot(at[2])] = (struct usb_endpoint){
 			.type = at[3] & 3,
 			.interval = dev->speed == SPEED_FULL && (at[3] & 3) == 3
 					? FULL_SPEED_INTERVAL
@@ -199,128 +191,6 @@ void usbdev_endpoints(const struct usbdev *dev,
 					  : get_le16(at + 4),
 		};
 	}
-}
-
-/* ---- pipes ---- */
-
-static void pipe_drop_ready(struct usbdev *dev, size_t ep)
-{
-	while (dev->ready[ep]) {
-		struct usb_message *m = dev->ready[ep];
-
-		dev->ready[ep] = m->next;
-		free(m);
-	}
-}
-
-static void pipes_drop(struct usbdev *dev)
-{
-	for (size_t ep = 0; ep < USB_ENDPOINTS; ep++) {
-		pipe_drop_ready(dev, ep);
-		while (dev->wanted[ep]) {
-			struct usb_request_in *r = dev->wanted[ep];
-
-			dev->wanted[ep] = r->next;
-			free(r);
-		}
-	}
-}
-
-/* Matches waiting requests with waiting bytes, oldest first. */
-static void pipe_match(struct usbdev *dev, size_t ep)
-{
-	while (dev->wanted[ep] && dev->ready[ep]) {
-		struct usb_request_in *r = dev->wanted[ep];
-		struct usb_message *m = dev->ready[ep];
-		size_t len = m->len - m->sent < r->len ? m->len - m->sent : r->len;
-
-		dev->wanted[ep] = r->next;
-		if (dev->door.bulk_in_done)
-			dev->door.bulk_in_done(dev->door.user, r->id, (uint8_t)(0x80 | ep), USB_OK,
-					       m->bytes + m->sent, len);
-		free(r);
-		m->sent += len;
-		if (m->sent == m->len) {
-			dev->ready[ep] = m->next;
-			free(m);
-		}
-	}
-}
-
-void usbdev_send(struct usbdev *dev, uint8_t ep, const void *bytes, size_t len)
-{
-	struct usb_message **tail = &dev->ready[ep & 0x0f];
-	struct usb_message *m;
-
-	if (!dev->shape)
-		return;
-	m = calloc(1, sizeof(*m) + len);
-	if (!m)
-		die("out of memory");
-	m->len = len;
-	if (len > 0)
-		memcpy(m->bytes, bytes, len);
-	while (*tail)
-		tail = &(*tail)->next;
-	*tail = m;
-	pipe_match(dev, ep & 0x0f);
-}
-
-void usbdev_drop(struct usbdev *dev, uint8_t ep)
-{
-	pipe_drop_ready(dev, ep & 0x0f);
-}
-
-enum usb_reply usbdev_bulk_out(struct usbdev *dev, uint8_t ep, const uint8_t *bytes, size_t len)
-{
-	struct usb_endpoint endpoints[2 * USB_ENDPOINTS];
-
-	if (!dev->shape)
-		return USB_SILENT;
-	usbdev_endpoints(dev, endpoints);
-	if (endpoints[ep_slot(ep)].type == 255 || dev->halted[ep_slot(ep)])
-		return USB_STALL;
-	if (!dev->engine.bulk_out)
-		return USB_OK;
-	return dev->engine.bulk_out(dev->engine.user, ep, bytes, len);
-}
-
-void usbdev_bulk_in(struct usbdev *dev, uint64_t id, uint8_t ep, size_t len)
-{
-	struct usb_request_in **tail = &dev->wanted[ep & 0x0f];
-	struct usb_endpoint endpoints[2 * USB_ENDPOINTS];
-	struct usb_request_in *r;
-
-	usbdev_endpoints(dev, endpoints);
-	if (endpoints[ep_slot(ep)].type == 255 || dev->halted[ep_slot(ep)]) {
-		if (dev->door.bulk_in_done)
-			dev->door.bulk_in_done(dev->door.user, id, ep, USB_STALL, nullptr, 0);
-		return;
-	}
-	r = calloc(1, sizeof(*r));
-	if (!r)
-		die("out of memory");
-	*r = (struct usb_request_in){ .id = id, .len = len };
-	while (*tail)
-		tail = &(*tail)->next;
-	*tail = r;
-	pipe_match(dev, ep & 0x0f);
-}
-
-bool usbdev_cancel(struct usbdev *dev, uint64_t id)
-{
-	for (size_t ep = 0; ep < USB_ENDPOINTS; ep++) {
-		for (struct usb_request_in **p = &dev->wanted[ep]; *p; p = &(*p)->next) {
-			struct usb_request_in *r = *p;
-
-			if (r->id != id)
-				continue;
-			*p = r->next;
-			free(r);
-			return true;
-		}
-	}
-	return false;
 }
 
 /* ---- control ---- */
@@ -335,7 +205,7 @@ static enum usb_reply status_get(const struct usbdev *dev, const struct usb_setu
 	if ((setup->type & 0x1f) == 0)
 		status[0] = config && config[7] & 0x40 ? 1 : 0; /* self-powered */
 	else if ((setup->type & 0x1f) == 2)
-		status[0] = dev->halted[ep_slot((uint8_t)setup->index)];
+		status[0] = dev->halted[usb_slot((uint8_t)setup->index)];
 	buf_add(in, status, sizeof(status));
 	return USB_OK;
 }
@@ -354,11 +224,16 @@ static enum usb_reply standard_request(struct usbdev *dev, const struct usb_setu
 	case 0x0200 | USB_SET_FEATURE:
 		if (setup->value != 0) /* ENDPOINT_HALT */
 			return USB_STALL;
-		dev->halted[ep_slot((uint8_t)setup->index)] = setup->request == USB_SET_FEATURE;
+		dev->halted[usb_slot((uint8_t)setup->index)] = setup->request == USB_SET_FEATURE;
 		return USB_OK;
 	default:
 		return USB_STALL;
 	}
+}
+
+static bool request_stalls(const struct usbdev *dev, const struct usb_setup *setup)
+{
+	return dev->knobs && dev->knobs->stall_ep0 && usb_request(setup) == dev->knobs->stall_ep0;
 }
 
 enum usb_reply usbdev_control(struct usbdev *dev, const struct usb_setup *setup, const uint8_t *out,
@@ -367,8 +242,11 @@ enum usb_reply usbdev_control(struct usbdev *dev, const struct usb_setup *setup,
 	bool standard = (setup->type & 0x60) == 0;
 	enum usb_reply reply = USB_STALL;
 
-	if (!dev->shape)
+	dev->later_ms = 0;
+	if (!dev->shape || dev->silent)
 		return USB_SILENT;
+	if (request_stalls(dev, setup))
+		return USB_STALL;
 	/* descriptors of an interface (a HID report) are the engine's */
 	if (standard && usb_request(setup) != (0x8100 | USB_GET_DESCRIPTOR))
 		reply = standard_request(dev, setup, in);
@@ -376,6 +254,8 @@ enum usb_reply usbdev_control(struct usbdev *dev, const struct usb_setup *setup,
 		reply = dev->engine.control(dev->engine.user, setup, out, in);
 	if (in->len > setup->length)
 		in->len = setup->length;
+	if (!standard && dev->engine.moved)
+		dev->engine.moved(dev->engine.user, setup->type & 0x80 ? in->len : setup->length);
 	return reply;
 }
 
@@ -384,7 +264,7 @@ enum usb_reply usbdev_set_config(struct usbdev *dev, uint8_t value)
 	const uint8_t *end = nullptr;
 	uint8_t before = dev->config;
 
-	if (!dev->shape)
+	if (!dev->shape || dev->silent)
 		return USB_SILENT;
 	dev->config = value;
 	if (value && !config_chosen(dev, &end)) {
@@ -393,7 +273,7 @@ enum usb_reply usbdev_set_config(struct usbdev *dev, uint8_t value)
 	}
 	memset(dev->alts, 0, sizeof(dev->alts));
 	memset(dev->halted, 0, sizeof(dev->halted));
-	pipes_drop(dev);
+	usb_pipes_drop(dev);
 	if (dev->engine.configured)
 		dev->engine.configured(dev->engine.user, value);
 	return USB_OK;
@@ -403,6 +283,8 @@ enum usb_reply usbdev_set_alt(struct usbdev *dev, uint8_t interface, uint8_t alt
 {
 	const uint8_t *end = nullptr;
 
+	if (dev->silent)
+		return USB_SILENT;
 	for (const uint8_t *at = config_chosen(dev, &end); at; at = descriptor_next(at, end)) {
 		if (at[1] != USB_DT_INTERFACE || at[2] != interface || at[3] != alt)
 			continue;
@@ -419,7 +301,7 @@ void usbdev_reset(struct usbdev *dev)
 	dev->config = 0;
 	memset(dev->alts, 0, sizeof(dev->alts));
 	memset(dev->halted, 0, sizeof(dev->halted));
-	pipes_drop(dev);
+	usb_pipes_drop(dev);
 	if (dev->engine.reset)
 		dev->engine.reset(dev->engine.user);
 }
@@ -431,6 +313,7 @@ void usbdev_attach(struct usbdev *dev, const struct shape *shape, uint16_t produ
 	dev->product = product;
 	dev->speed = speed;
 	dev->engine = *engine;
+	dev->config1_stalls = 0;
 	if (dev->door.attach)
 		dev->door.attach(dev->door.user);
 }
@@ -443,7 +326,7 @@ void usbdev_detach(struct usbdev *dev)
 	dev->config = 0;
 	memset(dev->alts, 0, sizeof(dev->alts));
 	memset(dev->halted, 0, sizeof(dev->halted));
-	pipes_drop(dev);
+	usb_pipes_drop(dev);
 	if (dev->door.detach)
 		dev->door.detach(dev->door.user);
 }

@@ -94,12 +94,14 @@ def test_normal_to_recovery_and_back(machine):
                                         ("iphone16-recovery", 65536), ("iphone6s-recovery", 100000)])
 def test_upload_arrives_bit_by_bit(machine, name, size):
     state = state_of(machine, name)
+    # these are no images: the phone is told to take anything
+    machine.phone(NAMES.index(name)).control("set firmware_check none")
     hashed = machine.ok(f"head -c {size} /dev/urandom >/tmp/upload && sha256sum </tmp/upload").split()[0]
     machine.ok(f"irecovery -f /tmp/upload -i {state['ecid']}")
     if state["mode"] == "recovery":
         machine.ok(f"irecovery -c go -i {state['ecid']}")
     after = await_mode(machine, name, "recovery")
-    assert after["nonces"] != state["nonces"]
+    assert after["nonces"] == state["nonces"]  # an image that iBoot or the boot ROM starts keeps them
     events = machine.phone(NAMES.index(name)).events()
     assert (size, hashed) in [(event["bytes"], event["sha256"]) for event in events if "sha256" in event]
 

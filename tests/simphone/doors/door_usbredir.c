@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "door_usbredir.h"
+#include "doors/door_usbredir.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -168,6 +168,39 @@ static void door_bulk_in_done(void *user, uint64_t id, uint8_t ep, enum usb_repl
 	door_watch(d);
 }
 
+static void door_control_done(void *user, uint64_t id, const struct usb_setup *setup,
+			      enum usb_reply reply, const uint8_t *bytes, size_t len)
+{
+	struct door_usbredir *d = user;
+	struct usb_redir_control_packet_header header = {
+		.endpoint = setup->type & 0x80,
+		.request = setup->request,
+		.requesttype = setup->type,
+		.status = redir_status(reply),
+		.value = setup->value,
+		.index = setup->index,
+		.length = (uint16_t)(reply == USB_OK || !(setup->type & 0x80) ? len : 0),
+	};
+	bool reads = setup->type & 0x80 && header.length > 0;
+
+	usbredirparser_send_control_packet(
+	    d->parser, id, &header, reads ? (uint8_t *)bytes : nullptr, reads ? header.length : 0);
+	door_watch(d);
+}
+
+static void door_bulk_out_done(void *user, uint64_t id, uint8_t ep, enum usb_reply reply,
+			       size_t len)
+{
+	struct door_usbredir *d = user;
+	struct usb_redir_bulk_packet_header header = { .endpoint = ep,
+						       .status = redir_status(reply) };
+
+	header.length = (uint16_t)len;
+	header.length_high = (uint16_t)(len >> 16);
+	usbredirparser_send_bulk_packet(d->parser, id, &header, nullptr, 0);
+	door_watch(d);
+}
+
 /* ---- what the peer asks ---- */
 
 static void on_hello(void *user, struct usb_redir_hello_header *hello)
@@ -212,6 +245,8 @@ static void on_set_configuration(void *user, uint64_t id,
 	if (!d->attached)
 		return;
 	reply = usbdev_set_config(d->usb, h->configuration);
+	if (reply == USB_SILENT)
+		return;
 	send_endpoints(d);
 	send_config(d, id, reply);
 }
@@ -241,6 +276,8 @@ static void on_set_alt_setting(void *user, uint64_t id, struct usb_redir_set_alt
 	if (!d->attached)
 		return;
 	reply = usbdev_set_alt(d->usb, h->interface, h->alt);
+	if (reply == USB_SILENT)
+		return;
 	send_endpoints(d);
 	send_alt(d, id, h->interface, reply);
 }
@@ -258,47 +295,26 @@ static void on_control(void *user, uint64_t id, struct usb_redir_control_packet_
 {
 	struct door_usbredir *d = user;
 	struct usb_setup setup = { h->requesttype, h->request, h->value, h->index, h->length };
-	struct usb_redir_control_packet_header answer = *h;
-	enum usb_reply reply = USB_SILENT;
-	BUF_AUTO in = {};
 
 	if (d->attached) {
 		if (!(setup.type & 0x80)) /* what came, not what was promised */
 			setup.length = (uint16_t)len;
-		reply = usbdev_control(d->usb, &setup, bytes, &in);
+		usbdev_control_begin(d->usb, id, &setup, bytes);
 	}
 	usbredirparser_free_packet_data(d->parser, bytes);
-	if (reply == USB_SILENT)
-		return;
-	answer.status = redir_status(reply);
-	if (setup.type & 0x80)
-		answer.length = (uint16_t)(reply == USB_OK ? in.len : 0);
-	usbredirparser_send_control_packet(d->parser, id, &answer,
-					   answer.length && in.len ? in.bytes : nullptr,
-					   setup.type & 0x80 ? answer.length : 0);
 }
 
 static void on_bulk(void *user, uint64_t id, struct usb_redir_bulk_packet_header *h, uint8_t *bytes,
 		    int len)
 {
 	struct door_usbredir *d = user;
-	struct usb_redir_bulk_packet_header answer = *h;
-	enum usb_reply reply;
+	size_t wanted = h->length | (size_t)h->length_high << 16;
 
-	if (!d->attached) {
-		usbredirparser_free_packet_data(d->parser, bytes);
-		return;
-	}
-	if (h->endpoint & 0x80) {
-		usbdev_bulk_in(d->usb, id, h->endpoint, h->length | (size_t)h->length_high << 16);
-		return;
-	}
-	reply = usbdev_bulk_out(d->usb, h->endpoint, bytes, (size_t)len);
+	if (d->attached && h->endpoint & 0x80)
+		usbdev_bulk_in(d->usb, id, h->endpoint, wanted);
+	else if (d->attached)
+		usbdev_bulk_out_begin(d->usb, id, h->endpoint, bytes, (size_t)len);
 	usbredirparser_free_packet_data(d->parser, bytes);
-	if (reply == USB_SILENT)
-		return;
-	answer.status = redir_status(reply);
-	usbredirparser_send_bulk_packet(d->parser, id, &answer, nullptr, 0);
 }
 
 static void on_cancel(void *user, uint64_t id)
@@ -458,7 +474,8 @@ struct door_usbredir *door_usbredir_new(struct loop *loop, struct usbdev *usb, s
 	*d = (struct door_usbredir){ .loop = loop, .usb = usb, .log = log, .fd = -1 };
 	text_copy(d->path, sizeof(d->path), path);
 	d->give_up_ms = loop->timers.now_ms + patience_ms;
-	usb->door = (struct usb_door){ door_attach, door_detach, door_bulk_in_done, d };
+	usb->door = (struct usb_door){ door_attach, door_detach,       door_bulk_in_done,
+				       d,           door_control_done, door_bulk_out_done };
 	door_connect(d);
 	return d;
 }

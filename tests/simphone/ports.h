@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The TCP ports of the phone as seen through usbmux: who listens, and the connections' faults.
+ * Both carriers (mux.c over USB, door_usbmuxd) open connections here.
+ *
+ * Invariants: a boot of the phone (ports_reset) leaves nothing listening; connections belong to
+ * their carriers, which drop them when the phone leaves the bus.
+ */
+#pragma once
+
+#include "stream.h"
+
+enum { PORTS_MAX = 64, PORT_EPHEMERAL_FIRST = 49152 };
+
+struct ports {
+	struct phone *phone; /* owner */
+	uint16_t next;       /* ephemeral port */
+	unsigned count;
+	struct port_listener {
+		uint16_t port;
+		const char *conversation; /* static text */
+		service_open_fn open;
+		void *user; /* borrowed */
+	} listeners[PORTS_MAX];
+};
+
+void ports_init(struct ports *p, struct phone *phone);
+void ports_reset(struct ports *p);
+
+/*
+ * Listens on @port, or on the next free ephemeral port if it is 0, until ports_unlisten() or the
+ * next boot. @conversation (static text) is the name under which faults and the event log know
+ * it. Returns the port.
+ */
+uint16_t ports_listen(struct ports *p, uint16_t port, const char *conversation,
+		      service_open_fn open, void *user);
+void ports_unlisten(struct ports *p, uint16_t port);
+
+/* The host connects. NULL: refused. The carrier owns what it gets. */
+struct service *ports_open(struct ports *p, uint16_t port, const struct stream *stream);
+
+/* Whether the phone still takes what comes. False after a stall: a carrier with back-pressure
+ * leaves the host's bytes where they are. @connection comes from ports_open(). */
+bool ports_taking(const struct service *connection);

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One text file of many sections, each headed by `## NAME`, that several processes may rewrite at once."""
+
+import fcntl
+import os
+
+HEAD = "## "
+
+
+class Golden:
+    """order: names of all sections; others are dropped when the file is written. preface: text before the first."""
+
+    def __init__(self, path, preface, order):
+        self.path, self.preface, self.order = path, preface, list(order)
+
+    def section(self, name):
+        """Its text, or None."""
+        return self._sections().get(name)
+
+    def names(self):
+        return list(self._sections())
+
+    def replace(self, name, text):
+        """Under a lock, so that rows of parallel workers do not lose each other."""
+        with open(self.path, "a+", encoding="utf-8") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            sections = self._sections()
+            sections[name] = text
+            file.truncate(0)
+            file.write(self.preface)
+            for known in self.order:
+                if known in sections:
+                    file.write(f"\n{HEAD}{known}\n{sections[known]}")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _sections(self):
+        if not self.path.exists():
+            return {}
+        _, *parts = ("\n" + self.path.read_text(encoding="utf-8")).split("\n" + HEAD)
+        found = {}
+        for part in parts:
+            name, _, text = part.partition("\n")
+            found[name] = text.rstrip("\n") + "\n"
+        return found

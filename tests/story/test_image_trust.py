@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Trust and the services behind it in the booted image, over USB: libimobiledevice's own tools, usbmuxd's preflight and
+the kernel before simulated phones. None of our programs takes part. The order of the tests is that of a bench's day."""
+
+import hashlib
+import time
+
+import pytest
+
+PHONES = ["iphone13", "iphone7", "ipad9", "iphone13-denied,unit=3", "iphone13-locked,unit=4"]
+ANNA, OLD, TABLET, DENIED, LOCKED = range(5)
+DOMAINS = ["com.apple.disk_usage", "com.apple.disk_usage.factory", "com.apple.mobile.battery",
+           "com.apple.mobile.backup", "com.apple.international", "com.apple.fmip", "com.apple.mobile.wireless_lockdown", "com.apple.mobile.iTunes",
+           "com.apple.mobile.chaperone", "com.apple.xcode.developerdomain", "com.apple.mobile.data_sync"]
+
+
+@pytest.fixture(scope="module")
+def machine(power_on):
+    booted = power_on(firmware="direct", phones=PHONES)
+    yield booted
+    booted.shutdown()
+
+
+def udid_of(machine, index):
+    udid = machine.phone(index).control("state")["udid"]
+    return f"{udid[:8]}-{udid[8:]}" if len(udid) == 24 else udid
+
+
+def until(question, wanted, seconds=60):
+    """Asks until the answer is as wanted; the last answer else."""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = question()
+        if wanted(answer) or time.monotonic() > deadline:
+            return answer
+        time.sleep(0.3)
+
+
+def attached(machine, index):
+    return until(lambda: machine.phone(index).control("state"),
+                 lambda state: state["attached"] and state["mode"] == "normal" and state["configuration"] > 0)
+
+
+def test_a_stranger_is_told_what_to_do(machine):
+    for index, words in ((ANNA, "Please accept the trust dialog"), (DENIED, "denied pairing|denied the trust"),
+                         (LOCKED, "passcode")):
+        said = machine.run(f"idevicepair pair -u {udid_of(machine, index)}")
+        assert said.status != 0
+        assert any(word.lower() in (said.stdout + said.stderr).lower() for word in words.split("|")), said
+
+
+def test_tapping_trust_is_enough(machine):
+    """usbmuxd's preflight hears of the tap and pairs; no tool takes part."""
+    for index in (ANNA, OLD, TABLET):
+        machine.phone(index).control("trust")
+        udid = udid_of(machine, index)
+        said = until(lambda: machine.run(f"idevicepair validate -u {udid}"), lambda done: done.status == 0)
+        assert f"SUCCESS: Validated pairing with device {udid}" in said.stdout, said
+        assert machine.phone(index).control("state")["hosts"] == 1
+    listed = machine.ok("idevicepair list").split()
+    assert {udid_of(machine, index) for index in (ANNA, OLD, TABLET)} <= set(listed)
+
+
+def test_every_value_and_domain_is_read(machine):
+    udid = udid_of(machine, ANNA)
+    plain = len(machine.ok(f"ideviceinfo -s -u {udid}").splitlines())
+    full = machine.ok(f"ideviceinfo -u {udid}")
+    assert len(full.splitlines()) > plain + 20
+    assert f"SerialNumber: {machine.phone(ANNA).control('state')['serial']}" in full
+    for domain in DOMAINS:
+        assert machine.run(f"ideviceinfo -u {udid} -q {domain}").status == 0, domain
+    assert "BatteryCurrentCapacity: 80" in machine.ok(f"ideviceinfo -u {udid} -q com.apple.mobile.battery")
+
+
+def test_name_and_clock(machine):
+    udid = udid_of(machine, OLD)
+    machine.ok(f"idevicename -u {udid} 'Bench phone 7'")
+    assert machine.ok(f"idevicename -u {udid}").strip() == "Bench phone 7"
+    machine.ok(f"idevicedate -u {udid} -s 1700000000")
+    assert "2023" in machine.ok(f"idevicedate -u {udid}")
+
+
+def test_files_go_and_come_back(machine):
+    udid = udid_of(machine, TABLET)
+    assert "100APPLE" in machine.ok(f"afcclient -u {udid} -- ls /DCIM")
+    hashed = machine.ok("head -c 300000 /dev/urandom >/tmp/put && sha256sum </tmp/put").split()[0]
+    machine.ok(f"afcclient -u {udid} -- put /tmp/put /Downloads/put.bin")
+    machine.ok(f"rm -f /tmp/get && afcclient -u {udid} -- get /Downloads/put.bin /tmp/get")
+    assert machine.ok("sha256sum </tmp/get").split()[0] == hashed != hashlib.sha256(b"").hexdigest()
+
+
+def test_diagnostics(machine):
+    udid = udid_of(machine, ANNA)
+    assert "CycleCount" in machine.ok(f"idevicediagnostics -u {udid} diagnostics All")
+    assert "DesignCapacity" in machine.ok(f"idevicediagnostics -u {udid} ioregentry AppleSmartBattery")
+
+
+def test_trust_outlives_a_restart(machine):
+    udid, phone = udid_of(machine, ANNA), machine.phone(ANNA)
+    boots = phone.control("state")["boots"]
+    machine.ok(f"idevicediagnostics -u {udid} restart")
+    until(lambda: phone.control("state"), lambda state: state["boots"] > boots)
+    attached(machine, ANNA)
+    said = until(lambda: machine.run(f"idevicepair validate -u {udid}"), lambda done: done.status == 0)
+    assert said.status == 0, said
+    assert phone.control("state")["hosts"] == 1
+
+
+def test_recovery_by_a_trusted_host_and_back(machine):
+    state = machine.phone(OLD).control("state")
+    machine.ok(f"ideviceenterrecovery {state['udid']}")
+    until(lambda: machine.phone(OLD).control("state"),
+          lambda now: now["mode"] == "recovery" and now["configuration"] > 0)
+    until(lambda: machine.run(f"irecovery -n -i {state['ecid']}"), lambda done: done.status == 0)
+    attached(machine, OLD)
+    said = until(lambda: machine.run(f"idevicepair validate -u {state['udid']}"), lambda done: done.status == 0)
+    assert said.status == 0, said
+
+
+def test_a_phone_that_forgot_is_paired_anew(machine):
+    """Reset Location & Privacy: the record is worth nothing. Deleting it and tapping Trust again heals."""
+    udid, phone = udid_of(machine, TABLET), machine.phone(TABLET)
+    phone.control("forget")
+    refused = machine.run(f"ideviceinfo -u {udid}")
+    assert refused.status != 0
+    assert phone.control("state")["hosts"] == 0
+    machine.run(f"idevicepair unpair -u {udid}")  # deletes the record here; the phone has none
+    machine.run(f"idevicepair pair -u {udid}")
+    phone.control("trust")
+    said = until(lambda: machine.run(f"idevicepair pair -u {udid}"), lambda done: done.status == 0)
+    assert said.status == 0, said
+    assert machine.run(f"idevicepair validate -u {udid}").status == 0
+
+
+def test_usbmuxd_does_not_complain(machine):
+    log = machine.ok("journalctl -b --no-pager -u usbmuxd | grep -E '\\]\\[[012]\\]' || true").splitlines()
+    assert [line for line in log if "Failed to read '/var/lib/lockdown/" not in line] == []
