@@ -31,6 +31,31 @@ static struct file *file_new(enum file_kind kind, const char *name, size_t name_
 	return file;
 }
 
+static uint64_t next_random(uint64_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return *state;
+}
+
+const struct buf *file_content(struct file *file)
+{
+	while (file->unmade > 0) {
+		uint64_t word = next_random(&file->seed);
+		size_t len = file->unmade < sizeof(word) ? file->unmade : sizeof(word);
+
+		buf_add(&file->content, &word, len);
+		file->unmade -= len;
+	}
+	return &file->content;
+}
+
+size_t file_bytes(const struct file *file)
+{
+	return file->content.len + file->unmade;
+}
+
 static void file_free(struct file *file)
 {
 	buf_done(&file->content);
@@ -75,7 +100,7 @@ static void tree_remove(struct files *f, struct file *file)
 	while (file->children)
 		tree_remove(f, file->children);
 	if (file->kind == FILE_REGULAR)
-		f->used -= file->content.len;
+		f->used -= file_bytes(file);
 	if (file->parent)
 		file_unlink(file);
 	file->removed = true;
@@ -245,6 +270,7 @@ int files_resize(struct files *f, struct file *file, uint64_t bytes)
 
 	if (file->kind != FILE_REGULAR)
 		return -EISDIR;
+	file_content(file);
 	if (bytes > file->content.len) {
 		uint64_t more = bytes - file->content.len;
 
@@ -270,6 +296,7 @@ int files_write(struct files *f, struct file *file, uint64_t at, const void *byt
 
 	if (at > FILES_BYTES_MAX || len > FILES_BYTES_MAX)
 		return -ENOSPC;
+	file_content(file);
 	if (at + len > file->content.len) {
 		r = files_resize(f, file, at + len);
 		if (r < 0)
@@ -283,14 +310,6 @@ int files_write(struct files *f, struct file *file, uint64_t at, const void *byt
 
 /* ---- a phone's life ---- */
 
-static uint64_t next_random(uint64_t *state)
-{
-	*state ^= *state << 13;
-	*state ^= *state >> 7;
-	*state ^= *state << 17;
-	return *state;
-}
-
 static void put_file(struct files *f, const char *path, const char *head, size_t bytes,
 		     uint64_t *random)
 {
@@ -300,12 +319,9 @@ static void put_file(struct files *f, const char *path, const char *head, size_t
 	if (files_make(f, path, FILE_REGULAR, &file) < 0)
 		die("cannot make %s", path);
 	buf_add_text(&file->content, head);
-	while (file->content.len < bytes) {
-		uint64_t word = next_random(random);
-
-		buf_add(&file->content, &word, sizeof(word));
-	}
-	f->used += file->content.len;
+	file->unmade = bytes - (bytes < file->content.len ? bytes : file->content.len);
+	file->seed = next_random(random);
+	f->used += file_bytes(file);
 }
 
 static void put_photos(struct files *f, uint64_t *random)
@@ -372,16 +388,17 @@ void files_erase(struct files *f)
 
 /* ---- proof ---- */
 
-static void tree_hash(const struct file *file, EVP_MD_CTX *hash)
+static void tree_hash(struct file *file, EVP_MD_CTX *hash)
 {
+	const struct buf *content = file_content(file);
 	uint8_t head[9] = { (uint8_t)file->kind };
 
 	put_le32(head + 1, (uint32_t)strlen(file->name));
-	put_le32(head + 5, (uint32_t)file->content.len);
+	put_le32(head + 5, (uint32_t)content->len);
 	EVP_DigestUpdate(hash, head, sizeof(head));
 	EVP_DigestUpdate(hash, file->name, strlen(file->name));
-	EVP_DigestUpdate(hash, file->content.bytes, file->content.len);
-	for (const struct file *c = file->children; c; c = c->next)
+	EVP_DigestUpdate(hash, content->bytes, content->len);
+	for (struct file *c = file->children; c; c = c->next)
 		tree_hash(c, hash);
 	EVP_DigestUpdate(hash, "", 1); /* the folder ends */
 }

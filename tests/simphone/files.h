@@ -4,7 +4,9 @@
  * of mode; an erase destroys them, an update keeps them, and files_digest() can prove either.
  *
  * Invariants: the children of a folder are sorted by name; `used` is the sum of the contents of all
- * regular files in the tree; a file that is open outlives its removal (`opens`).
+ * regular files in the tree; a file that is open outlives its removal (`opens`). The bytes of a
+ * file that was there from the start are made when somebody looks at them: `unmade` of them are
+ * missing.
  */
 #pragma once
 
@@ -22,7 +24,9 @@ struct file {
 	struct file *next;
 	char name[FILE_NAME_BYTES];
 	enum file_kind kind;
-	struct buf content; /* bytes, or where a link points */
+	struct buf content; /* of a regular file: by file_content() */
+	size_t unmade;      /* bytes that follow from `seed` */
+	uint64_t seed;
 	uint64_t born_ns, changed_ns;
 	unsigned opens;
 	bool removed;
@@ -57,6 +61,10 @@ int files_remove(struct files *f, const char *path, bool with_contents);
 int files_rename(struct files *f, const char *from, const char *to);
 int files_write(struct files *f, struct file *file, uint64_t at, const void *bytes, size_t len);
 int files_resize(struct files *f, struct file *file, uint64_t bytes);
+
+/* Its bytes, or where a link points; valid until the next change. */
+const struct buf *file_content(struct file *file);
+size_t file_bytes(const struct file *file);
 
 void file_open(struct file *file);
 /* Frees it if it was removed meanwhile. */

@@ -357,6 +357,88 @@ static void test_reset_pairing(void **state)
 	assert_null(d.bed->phone.trust.hosts);
 }
 
+/* ---- a garbage host ---- */
+
+static uint64_t random_step(uint64_t *random)
+{
+	*random ^= *random << 13;
+	*random ^= *random >> 7;
+	*random ^= *random << 17;
+	return *random >> 32;
+}
+
+/* A value of any type where lockdownd expects another. */
+static plist_t garbage_node(uint64_t *random)
+{
+	switch (random_step(random) & 7) {
+	case 0:
+		return plist_new_string("HOST-1");
+	case 1:
+		return plist_new_uint(*random);
+	case 2:
+		return plist_new_data((const char *)random, 8);
+	case 3:
+		return plist_new_array();
+	case 4:
+		return plist_new_dict();
+	case 5:
+		return plist_new_real(-1e300);
+	default:
+		return plist_new_bool(1);
+	}
+}
+
+/* Every verb with arguments of every type, inside a session and outside: an answer each time. */
+static void test_garbage_arguments(void **state)
+{
+	static const char *const verbs[] = { "GetValue",     "SetValue",     "RemoveValue",
+					     "Pair",         "ValidatePair", "Unpair",
+					     "StartSession", "StopSession",  "StartService",
+					     "Activate",     "ResetPairing" };
+	static const char *const keys[] = {
+		"Key",        "Domain",    "Value",           "PairRecord", "HostID",
+		"SystemBUID", "SessionID", "Service",         "EscrowBag",  "PairingOptions",
+		"FullReset",  "Label",     "ActivationRecord"
+	};
+	DESK d = desk_new(nullptr, nullptr);
+	struct link *plain = link_new(d.bed, LOCKDOWN_PORT);
+	uint64_t random = 88172645463325252;
+
+	for (unsigned i = 0; i < 4000; i++) {
+		plist_t request = REQUEST(verbs[i % (sizeof(verbs) / sizeof(verbs[0]))]), reply;
+
+		for (size_t k = 0; k < sizeof(keys) / sizeof(keys[0]); k++)
+			if (random_step(&random) & 1)
+				plist_dict_set_item(request, keys[k], garbage_node(&random));
+		reply = link_ask(i & 1 ? plain : d.link, request);
+		assert_non_null(reply);
+		plist_free(reply);
+	}
+	assert_false(plain->closed || d.link->closed);
+	link_free(plain);
+}
+
+/* Bytes without sense, before TLS and within: the connection ends or waits, nothing else happens.
+ */
+static void test_garbage_bytes(void **state)
+{
+	uint64_t random = 1;
+	uint8_t bytes[600];
+
+	for (unsigned i = 0; i < 200; i++) {
+		DESK d = desk_plain(nullptr, nullptr);
+
+		d.link = link_new(d.bed, LOCKDOWN_PORT);
+		if (i & 1)
+			assert_string_equal(session_ask(d.computer, d.link, d.session), "");
+		for (size_t k = 0; k < sizeof(bytes); k++)
+			bytes[k] = (uint8_t)(random_step(&random) >> 24);
+		if (i & 2) /* looks like a record, and like a length */
+			memcpy(bytes, i & 1 ? "\x16\x03\x01\x00\x80\x01" : "\x00\x00\x00\x40<", 6);
+		d.link->service->class->feed(d.link->service, bytes, sizeof(bytes));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -374,6 +456,8 @@ int main(void)
 		cmocka_unit_test(test_strangers),
 		cmocka_unit_test(test_activation),
 		cmocka_unit_test(test_reset_pairing),
+		cmocka_unit_test(test_garbage_arguments),
+		cmocka_unit_test(test_garbage_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, nullptr, nullptr);

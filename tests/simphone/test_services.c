@@ -299,7 +299,7 @@ static void test_afc_damage(void **state)
 	afc_words(&body, afc_opened(&h, 1, "/PhotoData/Photos.sqlite"), 1 << 20);
 	assert_int_equal(afc_ask(&h, 0x0f, body.bytes, 16), 2);
 	assert_int_equal(h.got.len,
-			 files_find(&b->phone.files, "PhotoData/Photos.sqlite")->content.len / 2);
+			 file_bytes(files_find(&b->phone.files, "PhotoData/Photos.sqlite")) / 2);
 	assert_int_equal(afc_status(&h, 0x0f, body.bytes, 16), 20);
 	peer_done(&h);
 	bed_free(b);

@@ -267,7 +267,8 @@ class Bench:
         """Its state once it does not move any more."""
         def still():
             state = phone.state()
-            return None if state["booting"] else state
+            back = state["attached"] or not state["plugged"]
+            return state if back and not state["booting"] else None
 
         state = seconds_until(still, SETTLED_SECONDS) or phone.state()
         where = "on the bus" if state["attached"] else "off the bus"

@@ -21,18 +21,19 @@ class Golden:
         return list(self._sections())
 
     def replace(self, name, text):
-        """Under a lock, so that rows of parallel workers do not lose each other."""
-        with open(self.path, "a+", encoding="utf-8") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        """Under a lock, so that rows of parallel workers do not lose each other; who reads meanwhile reads a whole file."""
+        folder = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
             sections = self._sections()
             sections[name] = text
-            file.truncate(0)
-            file.write(self.preface)
-            for known in self.order:
-                if known in sections:
-                    file.write(f"\n{HEAD}{known}\n{sections[known]}")
-            file.flush()
-            os.fsync(file.fileno())
+            new = self.path.with_suffix(".new")
+            with open(new, "w", encoding="utf-8") as file:
+                file.write(self.preface)
+                file.writelines(f"\n{HEAD}{known}\n{sections[known]}" for known in self.order if known in sections)
+            new.replace(self.path)
+        finally:
+            os.close(folder)
 
     def _sections(self):
         if not self.path.exists():

@@ -132,7 +132,7 @@ PAIRING = rows(
     ("asking", "", PAIR, "hand trust", PAIR, VALIDATE),
     ("asking-and-denied", "", PAIR, "hand deny", PAIR),
     ("never", "trust=never", PAIR, PAIR),
-    ("trust_after_ms", "trust_after_ms=300", PAIR, "event dialog 3", PAIR, VALIDATE),
+    ("trust_after_ms", "trust_after_ms=300", PAIR, "event dialog 2", PAIR, VALIDATE),
     ("dialog_delay_ms", "dialog_delay_ms=500", PAIR, "event dialog 2", "hand trust", PAIR),
     ("denied", "trust=denied", PAIR, VALIDATE, INFO),
     ("locked", "trust=locked", PAIR, "hand unlock", PAIR, "hand trust", PAIR),
@@ -186,7 +186,7 @@ SERVICES = rows(
     ("afc-garbage", PAIRED, "pair", "hand set fault afc sent answer garbage", FILES),
     ("afc-reset", PAIRED, "pair", "hand set fault afc got GetFileInfo 2 reset", FILES),
     ("diagnostics-garbage", PAIRED, "pair",
-     "hand set fault diagnostics_relay sent message garbage", GAUGE),
+     "hand set fault diagnostics_relay sent message 1 garbage", GAUGE),
     ("diagnostics-reset", PAIRED, "pair", "hand set fault diagnostics_relay got GasGauge reset", GAUGE),
     ("diagnostics-unplug", PAIRED, "pair", "hand set fault diagnostics_relay got GasGauge unplug",
      GAUGE))

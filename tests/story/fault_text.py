@@ -17,6 +17,8 @@ MASKS = (
     (r"\b[0-9a-fA-F]{20,}\b", "<hex>"),
     (r"127\.0\.0\.1:\d+", "<server>"),
     (r"\b(port|Port)( number|:)? \d{5}\b", r"\1 <port>"),
+    (r"\(\d+ bytes\)", "(<n> bytes)"),  # a signature is a byte or two longer or shorter
+    (r"\(sent \d+/", "(sent <n>/"),
     (r"(tmp|bbfw)_\w{6}", r"\1_<random>"),
     (r"\b0x[0-9a-f]{12}\b", "<address>"),
     (r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun) \w{3} +\d+ \d\d:\d\d:\d\d \S+ \d{4}", "<date>"),
@@ -56,7 +58,7 @@ def shorten(lines):
 
 # of idevicerestore's log: what it says to people; of the rest what the signing server and the phone's log said
 STAMPED = re.compile(r"^ *\d\d:\d\d:\d\d\.\d+ *<(Error|Warning|Notice|Info)> (.*)$")
-QUOTED = re.compile(r"TSS server returned|TSS request failed|CHECKPOINT FAILURE")
+QUOTED = re.compile(r"TSS server returned|TSS request failed|^CHECKPOINT FAILURE")
 NEXT_STAMP = re.compile(r" ?\d\d:\d\d:\d\d\.\d+ *<\w+> .*$")
 BYTES = re.compile(r"( [0-9a-f]{2}){8,}")
 # one for each of two hundred components
@@ -78,10 +80,19 @@ def restore_log(text, names):
     return tidy("\n".join(kept), names)
 
 
+# what it says, too, when it begins in another mode or does not erase
+OTHER_STARTS = re.compile(r"Found device in |Device Product |Getting (Ap|Sep)Nonce in |Sending iBSS |Nonce: |"
+                          r"Variant: |This restore will |Entering recovery mode")
+
+
 def beyond(lines, polite):
     """How far it came in what an undisturbed restore says, and what it said that such a one does not."""
     known = set(polite)
-    told = [line for line in lines if line in known]
-    news = once([line for line in lines if line not in known])
+
+    def is_known(line):
+        return line in known or OTHER_STARTS.match(line)
+
+    told = [line for line in lines if is_known(line)]
+    news = once([line for line in lines if not is_known(line)])
     far = f"came as far as: {told[-1]}" if told else "said nothing that an undisturbed restore says"
     return [far, *shorten(news)]

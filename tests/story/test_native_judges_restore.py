@@ -165,10 +165,11 @@ def test_second_try_after_a_failure(folder, ipsws, apple):
 MINIMUM = {"mode": "recovery", "restore_steps": "minimum"}
 
 
-def failure(name, text, *, status=1, wishes=None, tss=None, phone=None, faults=(), run=None, product=PHONE, marks=()):
-    """text: words that the output or log must have. tss: (behaviour, options)."""
+def failure(name, text, *, status=1, wishes=None, tss=None, phone=None, faults=(), run=None, why=None,
+            product=PHONE, marks=()):
+    """text: words that the output or log must have. tss: (behaviour, options). why: the phone's own reason."""
     return pytest.param({"text": [text] if isinstance(text, str) else text, "status": status, "wishes": wishes or {},
-                         "tss": tss, "phone": {**MINIMUM, **(phone or {})}, "faults": faults, "run": run or {},
+                         "tss": tss, "phone": {**MINIMUM, **(phone or {})}, "faults": faults, "run": run or {}, "why": why,
                          "product": product}, id=name, marks=marks)
 
 
@@ -199,9 +200,11 @@ FAILURES = [
     failure("host-too-old", ["Unhandled status message (10)", "This host version is unsupported"],
             phone={"required_types": "RootTicket,BootabilityBundleV2"}),
     failure("asr-silent", "Unable to receive data from ASR", phone={"asr_silent": "yes"}),
-    failure("asr-lost", "Unable to send payload to ASR", faults=["asr got byte 600000 reset"]),
-    failure("asr-garbage", ["Status: Fail", "the checksum of a chunk is wrong"],
-            faults=["asr got byte 600000 garbage"]),
+    # exit 0 and DONE: a ProgressMsg was still waiting to be read when sending had failed
+    failure("asr-lost", ["Unable to send payload to ASR", "Unable to successfully restore device", "DONE"], status=0,
+            faults=["asr got byte 600000 reset"], why="asr: the connection was closed before the end"),
+    failure("asr-garbage", ["Unable to send payload to ASR", "Unable to successfully restore device", "DONE"], status=0,
+            faults=["asr got byte 600000 garbage"], why="asr: the checksum of a chunk is wrong"),
     failure("asr-unknown-command", "ASR was unable to validate the filesystem", faults=["asr sent OOBData 2 garbage"]),
     failure("cable-out", "Could not read data (-256). Aborting.",
             faults=["restored sent CheckpointMsg/restore_images unplug"]),
@@ -237,6 +240,8 @@ def test_failure(folder, ipsws, apple, case):
         assert done.status == case["status"] and not done.finished, done.tail()
         for text in case["text"]:
             assert text in done.out or text in done.log, f"'{text}' is missing\n{done.tail()}"
+        if case["why"]:
+            assert phone.seen("restore-failed", why=case["why"])
         state = phone.state()
         assert state["erases"] == state["updates"] == 0
         assert state["version"] != PHONES[case["product"]][0]

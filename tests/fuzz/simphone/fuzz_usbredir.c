@@ -3,10 +3,6 @@
  * The usbredir door: a peer greets, and then sends what the input says: packets that are well
  * formed in their heads at least, raw bytes, time that passes, and the user's hand.
  */
-#include <errno.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 #include <usbredirproto.h>
 
 #include "doors/door_usbredir.h"
@@ -19,29 +15,18 @@ struct peer {
 	struct rig rig;
 };
 
-static int listener(char *path, size_t room)
+static int listener(struct sockaddr_un *address)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	snprintf(path, room, "/tmp/fuzz-usbredir-%d.sock", (int)getpid());
-	unlink(path);
-	memcpy(address.sun_path, path, strlen(path) + 1);
-	if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
+	rig_address(address, "usbredir", ".sock");
+	unlink(address->sun_path);
+	if (fd < 0 || bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ||
 	    listen(fd, 4) < 0) {
-		perror(path);
+		perror(address->sun_path);
 		abort();
 	}
 	return fd;
-}
-
-/* Reads what the phone said, so that its socket never fills. */
-static void peer_drain(struct peer *p)
-{
-	uint8_t bytes[65536];
-
-	while (recv(p->fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
-		;
 }
 
 static void peer_say(struct peer *p, const void *bytes, size_t len)
@@ -49,7 +34,7 @@ static void peer_say(struct peer *p, const void *bytes, size_t len)
 	if (send(p->fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno == EAGAIN)
 		abort(); /* inputs are smaller than the socket's buffer */
 	rig_turn(&p->rig, 0);
-	peer_drain(p);
+	rig_drain(p->fd);
 }
 
 static void packet_say(struct peer *p, uint32_t type, uint64_t id, const void *head,
@@ -170,7 +155,7 @@ static void act(struct peer *p, struct input *in)
 		return;
 	case 6:
 		rig_turn(&p->rig, take8(in) * 8);
-		peer_drain(p);
+		rig_drain(p->fd);
 		return;
 	case 7:
 		rig_gesture(&p->rig, take8(in));
@@ -185,7 +170,7 @@ static void act(struct peer *p, struct input *in)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static char path[64];
+	static struct sockaddr_un address;
 	static int listening = -1;
 	static FILE *log;
 	struct input in = { data, data + size };
@@ -193,11 +178,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct peer p;
 
 	if (listening < 0) {
-		listening = listener(path, sizeof(path));
+		listening = listener(&address);
 		log = fopen("/dev/null", "we");
 	}
 	rig_phone(&p.rig, &in, log);
-	door = door_usbredir_new(&p.rig.loop, &p.rig.phone.usb, &p.rig.phone.log, path, 0);
+	door = door_usbredir_new(&p.rig.loop, &p.rig.phone.usb, &p.rig.phone.log, address.sun_path, 0);
 	p.fd = accept4(listening, nullptr, nullptr, SOCK_CLOEXEC);
 	greet(&p);
 	while (in.at < in.end && !p.rig.loop.quit)

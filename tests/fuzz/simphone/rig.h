@@ -6,44 +6,54 @@
  */
 #pragma once
 
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
+#include "input.h"
 #include "loop.h"
 #include "phone.h"
-
-struct input {
-	const uint8_t *at, *end;
-};
-
-static inline uint8_t take8(struct input *in)
-{
-	return in->at < in->end ? *in->at++ : 0;
-}
-
-static inline uint16_t take16(struct input *in)
-{
-	uint8_t low = take8(in);
-
-	return (uint16_t)(low | take8(in) << 8);
-}
-
-/* Up to @len bytes; returns how many there were. */
-static inline size_t take(struct input *in, const uint8_t **ret_bytes, size_t len)
-{
-	if (len > (size_t)(in->end - in->at))
-		len = (size_t)(in->end - in->at);
-	*ret_bytes = in->at;
-	in->at += len;
-	return len;
-}
+#include "words.h"
 
 struct rig {
 	struct loop loop;
 	struct phone phone;
 };
+
+/* A listener's address in /tmp, this process's own. */
+static inline void rig_address(struct sockaddr_un *address, const char *name, const char *more)
+{
+	*address = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	snprintf(address->sun_path, sizeof(address->sun_path), "/tmp/fuzz-%s-%d%s", name,
+		 (int)getpid(), more);
+}
+
+static inline int rig_connect(const struct sockaddr_un *address)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0) {
+		perror(address->sun_path);
+		abort();
+	}
+	return fd;
+}
+
+/* Reads what the phone said, so that its socket never fills; then returns false if it hung up. */
+static inline bool rig_drain(int fd)
+{
+	uint8_t bytes[65536];
+	ssize_t got;
+
+	while ((got = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0)
+		;
+	return got < 0 && (errno == EAGAIN || errno == EINTR);
+}
 
 /* Two bytes of the input choose the phone: its mode, and one setting that matters. */
 static inline void rig_phone(struct rig *h, struct input *in, FILE *log)
@@ -73,6 +83,15 @@ static inline void rig_phone(struct rig *h, struct input *in, FILE *log)
 		{ "fault", "recovery got message 3 reset" },
 		{ "fault", "recovery got byte 30 cut" },
 		{ "fault", "normal got message 2 silence" },
+		{ "mux_connect_delay_ms", "30" },
+		{ "visible_delay_ms", "60" },
+		{ "mux_result", "3" },
+		{ "mux_save_result", "22" },
+		{ "trust", "silent" },
+		{ "trust_after_ms", "20" },
+		{ "version", "12.5.7" },
+		{ "fault", "lockdown sent message 1 reset" },
+		{ "fault", "lockdown got message 1 stall" },
 	};
 	const char *const *setting;
 	struct scenario s;
@@ -116,7 +135,9 @@ static inline void rig_turn(struct rig *h, uint64_t ms)
 /* The user's hand. */
 static inline void rig_gesture(struct rig *h, uint8_t which)
 {
-	switch (which % 6) {
+	const char *why;
+
+	switch (which % 12) {
 	case 0:
 		phone_unplug(&h->phone);
 		return;
@@ -135,46 +156,25 @@ static inline void rig_gesture(struct rig *h, uint8_t which)
 	case 5:
 		phone_leave(&h->phone, MODE_RESTORE, 0, "fuzz");
 		return;
+	case 6:
+		trust_tap(&h->phone.trust, which & 0x80, &why);
+		return;
+	case 7:
+		trust_lock(&h->phone.trust, &why);
+		return;
+	case 8:
+		trust_unlock(&h->phone.trust, &why);
+		return;
+	case 9:
+		trust_set_passcode(&h->phone.trust, which & 0x80);
+		return;
+	case 10:
+		trust_forget_all(&h->phone.trust);
+		return;
+	case 11:
+		trust_type(&h->phone.trust, &why);
+		return;
 	}
-}
-
-/* One of the requests that lockdownd and restored know, framed; now and then with nonsense in it.
- */
-static inline void add_request(struct input *in, struct buf *to)
-{
-	static const char *const names[] = {
-		"QueryType",    "GetValue",      "SetValue",       "RemoveValue",  "Pair",
-		"ValidatePair", "Unpair",        "ResetPairing",   "StartSession", "StopSession",
-		"StartService", "EnterRecovery", "Goodbye",        "QueryValue",   "StartRestore",
-		"Reboot",       "Activate",      "GetSessionInfo",
-	};
-	static const char *const keys[] = { "Key",      "Domain", "Service",    "HostID",
-					    "QueryKey", "Value",  "PairRecord", "SessionID" };
-	static const char *const values[] = {
-		"DeviceName",
-		"com.apple.disk_usage",
-		"com.apple.mobile.insecure_notification_proxy",
-		"com.apple.afc",
-		"com.apple.mobile.diagnostics_relay",
-		"HardwareInfo",
-		"",
-		"\xc3\xbc&lt;",
-	};
-	uint8_t flags = take8(in), prefix[4];
-	BUF_AUTO body = {};
-
-	buf_addf(&body, "<plist><dict><key>Request</key><string>%s</string>",
-		 names[take8(in) % (sizeof(names) / sizeof(names[0]))]);
-	for (unsigned i = 0; i < (flags & 3); i++)
-		buf_addf(&body, "<key>%s</key><%s>%s</%s>",
-			 keys[take8(in) % (sizeof(keys) / sizeof(keys[0]))],
-			 flags & 4 ? "data" : "string",
-			 values[take8(in) % (sizeof(values) / sizeof(values[0]))],
-			 flags & 4 ? "data" : "string");
-	buf_add_text(&body, "</dict></plist>");
-	put_be32(prefix, (uint32_t)body.len + (flags & 0x80 ? 1 : 0));
-	buf_add(to, prefix, sizeof(prefix));
-	buf_add(to, body.bytes, body.len);
 }
 
 /* A packet of the mux as usbmuxd makes it, with ports and flags of the input's choice. */

@@ -3,7 +3,8 @@
  * asr, the phone's receiver of the system image: XML property lists without a length in front, then
  * the image itself in chunks, each behind its SHA-1.
  *
- *   CLOSED ──connect──▶ INITIATE ──packet info──▶ OOB (header, trailer, tables) ──▶ PAYLOAD ──▶ DONE
+ *   CLOSED ──connect──▶ INITIATE ──packet info──▶ OOB (header, trailer, tables) ──▶ PAYLOAD ──▶
+ * DONE
  *
  * Every byte of the image is compared with the IPSW's as it comes; the out-of-band pieces are kept
  * and compared with the image when it passes. Owns the IPSW's member; the connection belongs to its
@@ -43,8 +44,8 @@ struct asr {
 	uint64_t got;  /* of the image */
 	struct asr_piece pieces[ASR_PIECES_MAX];
 	unsigned piece, piece_count;
-	int percent; /* told last */
-	bool begun;  /* the first bytes of the image came */
+	int percent;           /* told last */
+	bool begun;            /* the first bytes of the image came */
 	struct timer patience; /* with a host that does not connect or stops */
 };
 

@@ -9,7 +9,7 @@
 #include "restore/run.h"
 #include "text.h"
 
-enum { PATIENCE_MS = 15000, IN_MAX = 1024 * 1024, COMMAND_CONNECT = 1, COMMAND_SHUTDOWN = 2 };
+enum { PATIENCE_MS = 15000, IN_MAX = 1024 * 1024, COMMAND_CONNECT = 1 };
 
 static const char begin_ctrl[] = "BeginCtrl"; /* with their NUL */
 static const char hello_ctrl[] = "HelloCtrl";
@@ -388,7 +388,8 @@ void fdr_use(struct fdr *f)
 {
 	uint8_t command[4];
 
-	if (!f->control || !f->control->greeted || f->run->phone->scenario.restore.fdr == FDR_NONE) {
+	if (!f->control || !f->control->greeted ||
+	    f->run->phone->scenario.restore.fdr == FDR_NONE) {
 		run_answered(f->run, *f->run->phone->scenario.restore.fdr_host
 					 ? "the host offers no proxy"
 					 : nullptr);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The phone's side of the reverse proxy on port 1082: its only way to the Internet while it is being
- * restored. The host opens a control connection at the start; for each connection the phone wants it
- * asks there, and the host comes to a second port.
+ * The phone's side of the reverse proxy on port 1082: its only way to the Internet while it is
+ * being restored. The host opens a control connection at the start; for each connection the phone
+ * wants it asks there, and the host comes to a second port.
  *
  *   control   BeginCtrl ──▶ ConnPort … "connect" ──▶
  *   second    HelloConn ──▶ HelloConn, Ping ──▶ Pong [, proxy HOST:PORT ──▶ echo, GET ──▶ answer]

@@ -43,17 +43,16 @@ struct request {
 	struct run *run;
 	const struct step *step;
 	const struct request_kind *kind;
-	const char *why;           /* what is wrong with the answer; static text */
-	uint16_t port;             /* DataPort, 0: the main connection */
-	struct data_link *link;    /* the host's connection to it, or NULL; belongs to its carrier */
-	plist_t names;             /* images still to be had, as the host listed them; owned */
-	unsigned name;             /* the one that is asked for */
-	struct member *member;     /* what comes in pieces is compared with; owned */
-	struct buf pieces;         /* or collected, to be judged at the end */
-	EVP_MD_CTX *hash;          /* of the pieces; owned */
-	uint64_t bytes;            /* of all that came */
-	char sha256[65];           /* of it, once it is whole */
-	bool first;                /* no piece has come */
+	const char *why;        /* what is wrong with the answer; static text */
+	uint16_t port;          /* DataPort, 0: the main connection */
+	struct data_link *link; /* the host's connection to it, or NULL; belongs to its carrier */
+	plist_t names;          /* images still to be had, as the host listed them; owned */
+	unsigned name;          /* the one that is asked for */
+	struct member *member;  /* what comes in pieces is compared with; owned */
+	struct buf pieces;      /* or collected, to be judged at the end */
+	EVP_MD_CTX *hash;       /* of the pieces; owned */
+	uint64_t bytes;         /* of all that came */
+	bool first;             /* no piece has come */
 	uint8_t nonce[PART_NONCE_BYTES]; /* of the chip that asks; its ticket must repeat it */
 	struct asr asr;
 };
@@ -64,7 +63,13 @@ void request_take(struct request *q, plist_t message);
 /* Nothing is asked any more. */
 void request_end(struct request *q);
 
-/* ---- for the kinds: requests.c and updaters.c ---- */
+/* ---- for the kinds: request_kinds.c and updaters.c ---- */
+
+const struct request_kind *request_kind_of(enum asked asked);
+/* The name of the image that is to come, once the host has listed them. */
+const char *request_image(const struct request *q);
+/* Arguments of a GET of the scenario's url_asset. */
+void request_url(struct request *q, plist_t arguments);
 
 /* The data item at @key, or NULL. */
 const uint8_t *answer_data(plist_t answer, const char *key, size_t *ret_len);

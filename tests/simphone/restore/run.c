@@ -9,11 +9,11 @@
 #include "text.h"
 
 enum {
-	TICKS = 10,                /* ProgressMsg of a step that tells percentages */
+	TICKS = 10, /* ProgressMsg of a step that tells percentages */
 	ANSWER_PATIENCE_MS = 300000,
 	GOODBYE_PATIENCE_MS = 10000,
-	FAILED_LINGER_MS = 300,    /* so that the host gets the status */
-	STATUS_FAILED = 14,        /* when a step has none of its own */
+	FAILED_LINGER_MS = 300, /* so that the host gets the status */
+	STATUS_FAILED = 14,     /* when a step has none of its own */
 	TRAIL_MAX = 32768,
 };
 
@@ -426,8 +426,7 @@ static void step_begin(struct run *r, const struct step *s)
 	r->state = RUN_PACING;
 	r->tick = 0;
 	timer_arm(r->phone->timers, &r->timer,
-		  s->percent && s->act == ACT_NOTHING ? scaled(r, s->ms) / TICKS
-						      : scaled(r, s->ms),
+		  s->percent && s->act == ACT_NOTHING ? scaled(r, s->ms) / TICKS : scaled(r, s->ms),
 		  pace_over, r);
 }
 

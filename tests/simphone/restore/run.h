@@ -8,8 +8,8 @@
  *
  *   PACING: a step takes its time and tells progress.  ASKING: the host owes an answer.
  *
- * Owns the request under way and the reverse proxy. Borrows the connection that said StartRestore; run_lost() takes it
- * away. Invariant: messages go out on that connection only.
+ * Owns the request under way and the reverse proxy. Borrows the connection that said StartRestore;
+ * run_lost() takes it away. Invariant: messages go out on that connection only.
  */
 #pragma once
 
@@ -26,10 +26,10 @@ struct run {
 	struct plist_stream *main; /* borrowed; NULL: lost */
 	enum run_state state;
 	struct step_choice choice;
-	plist_t options;           /* RestoreOptions; owned */
-	unsigned at;               /* step */
-	unsigned tick;             /* of its percentages */
-	const struct step *open;   /* the checkpoint that has begun, or NULL */
+	plist_t options;         /* RestoreOptions; owned */
+	unsigned at;             /* step */
+	unsigned tick;           /* of its percentages */
+	const struct step *open; /* the checkpoint that has begun, or NULL */
 	struct request request;
 	struct fdr fdr;
 	struct timer timer;    /* pace */

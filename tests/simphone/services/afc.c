@@ -275,8 +275,8 @@ static void file_info(const struct request *r)
 	}
 	for (const struct file *c = file->children; c; c = c->next)
 		links++;
-	add_number(&info, "st_size", file->kind == FILE_FOLDER ? 32 * links : file->content.len);
-	add_number(&info, "st_blocks", (file->content.len + BLOCK_BYTES - 1) / BLOCK_BYTES * 8);
+	add_number(&info, "st_size", file->kind == FILE_FOLDER ? 32 * links : file_bytes(file));
+	add_number(&info, "st_blocks", (file_bytes(file) + BLOCK_BYTES - 1) / BLOCK_BYTES * 8);
 	add_number(&info, "st_nlink", file->kind == FILE_FOLDER ? links + 1 : 1);
 	add_pair(&info, "st_ifmt", formats[file->kind]);
 	add_number(&info, "st_mtime", file->changed_ns);
@@ -358,7 +358,7 @@ static void truncate_path(const struct request *r)
 
 static void hash_path(const struct request *r)
 {
-	const struct file *file = files_find(files_of(r), text_of(r, 0));
+	struct file *file = files_find(files_of(r), text_of(r, 0));
 	uint8_t digest[EVP_MAX_MD_SIZE];
 	unsigned len = 0;
 
@@ -366,7 +366,7 @@ static void hash_path(const struct request *r)
 		answer_status(r, file ? AFC_IS_FOLDER : AFC_NOT_FOUND);
 		return;
 	}
-	EVP_Digest(file->content.bytes, file->content.len, digest, &len, EVP_sha1(), nullptr);
+	EVP_Digest(file_content(file)->bytes, file_bytes(file), digest, &len, EVP_sha1(), nullptr);
 	answer_data(r, digest, len);
 }
 
@@ -420,18 +420,18 @@ static void read_file(const struct request *r)
 		return;
 	}
 	/* the second half of a damaged file cannot be read */
-	if (h->unreadable && h->at >= h->file->content.len / 2) {
+	if (h->unreadable && h->at >= file_bytes(h->file) / 2) {
 		answer_status(r, AFC_IO);
 		return;
 	}
-	left = h->at < h->file->content.len ? h->file->content.len - h->at : 0;
+	left = h->at < file_bytes(h->file) ? file_bytes(h->file) - h->at : 0;
 	if (h->unreadable)
-		left = h->file->content.len / 2 - h->at;
+		left = file_bytes(h->file) / 2 - h->at;
 	if (want > left)
 		want = left;
 	if (want > READ_MAX)
 		want = READ_MAX;
-	answer_data(r, want ? h->file->content.bytes + h->at : nullptr, want);
+	answer_data(r, want ? file_content(h->file)->bytes + h->at : nullptr, want);
 	h->at += want;
 }
 
@@ -446,7 +446,7 @@ static void write_file(const struct request *r)
 		return;
 	}
 	if (h->mode->append)
-		h->at = h->file->content.len;
+		h->at = file_bytes(h->file);
 	error = files_write(files_of(r), h->file, h->at, r->body + 8, len);
 	if (error == 0)
 		h->at += len;
@@ -463,7 +463,7 @@ static void seek_file(const struct request *r)
 		answer_status(r, AFC_ARGUMENT);
 		return;
 	}
-	base = whence == 0 ? 0 : (int64_t)(whence == 1 ? h->at : h->file->content.len);
+	base = whence == 0 ? 0 : (int64_t)(whence == 1 ? h->at : file_bytes(h->file));
 	if (__builtin_add_overflow(base, offset, &base) || base < 0) {
 		answer_status(r, AFC_ARGUMENT);
 		return;
