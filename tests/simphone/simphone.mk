@@ -10,6 +10,7 @@ simphone_programs ?= build
 simphone_packages := libusbredirparser-0.5 libplist-2.0 libcrypto libssl libzip
 simphone_cflags := -std=gnu23 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Wno-unused-parameter -Werror -MMD -MP \
 	-I$(simphone_dir) -DSIMPHONE_SCENARIOS='"$(abspath $(simphone_dir))/scenarios"' \
+	-DSIMPHONE_RECORDED='"$(abspath tests/data/recorded)"' \
 	-DSIMPHONE_TICKET_KEY='"$(abspath tests/net/keys/tss_signing_pub.pem)"' \
 	$$(pkg-config --cflags $(simphone_packages))
 simphone_libs := $$(pkg-config --libs $(simphone_packages))

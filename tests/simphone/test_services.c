@@ -33,8 +33,8 @@ static void peer_close(void *user)
 static void peer_open(struct peer *h, struct bed *bed, service_open_fn open)
 {
 	*h = (struct peer){ .bed = bed };
-	h->service =
-	    open(&bed->phone, nullptr, &(struct stream){ peer_send, peer_close, h, nullptr });
+	h->service = open(&bed->phone, nullptr,
+			  &(struct stream){ .send = peer_send, .close = peer_close, .user = h });
 }
 
 static void peer_done(struct peer *h)
@@ -272,6 +272,51 @@ static void test_afc_paths(void **state)
 	bed_free(b);
 }
 
+/* The whole answer beside bytes recorded from a real phone (tests/data/recorded). */
+static void expect_recorded(struct peer *h, uint64_t operation, const char *path, const char *file)
+{
+	uint8_t recorded[512];
+	FILE *in = fopen(file, "re");
+	size_t len;
+	BUF_AUTO packet = {};
+
+	assert_non_null(in);
+	len = fread(recorded, 1, sizeof(recorded), in);
+	fclose(in);
+	buf_clear(&h->got);
+	buf_add(&packet, "CFA6LPAA", 8);
+	put64(&packet, 40 + strlen(path) + 1);
+	put64(&packet, 40 + strlen(path) + 1);
+	put64(&packet, 0); /* the recorded one's number */
+	put64(&packet, operation);
+	buf_add(&packet, path, strlen(path) + 1);
+	h->service->class->feed(h->service, packet.bytes, packet.len);
+	assert_int_equal(h->got.len, len);
+	assert_memory_equal(h->got.bytes, recorded, len);
+}
+
+static void test_afc_recorded(void **state)
+{
+	static const char *const folders[] = { "AirFair", "MediaAnalysis", "Photos", "Radio" };
+	static const char *const gone[] = { "Purchases" };
+	struct bed *b = BED("mode=normal");
+	struct peer h;
+	struct file *folder;
+
+	peer_open(&h, b, afc_open);
+	expect_recorded(&h, 0x09, "/AirFair", SIMPHONE_RECORDED "/afcsuccessresponse.bin");
+	for (size_t i = 1; i < sizeof(folders) / sizeof(folders[0]); i++)
+		assert_int_equal(files_make(&b->phone.files, folders[i], FILE_FOLDER, nullptr), 0);
+	for (size_t i = 0; i < sizeof(gone) / sizeof(gone[0]); i++)
+		assert_int_equal(files_remove(&b->phone.files, gone[i], true), 0);
+	expect_recorded(&h, 0x03, "/", SIMPHONE_RECORDED "/afclistdirresponse.bin");
+	folder = files_find(&b->phone.files, "AirFair");
+	folder->born_ns = folder->changed_ns = 1494244521000000000;
+	expect_recorded(&h, 0x0a, "AirFair", SIMPHONE_RECORDED "/afcfileinforesponse.bin");
+	peer_done(&h);
+	bed_free(b);
+}
+
 static void test_afc_garbage(void **state)
 {
 	static const uint8_t garbage[64] = "GET / HTTP/1.1\r\n";
@@ -431,11 +476,17 @@ static void test_heartbeat(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_tree),        cmocka_unit_test(test_removed_while_open),
-		cmocka_unit_test(test_full),        cmocka_unit_test(test_digest),
-		cmocka_unit_test(test_afc_files),   cmocka_unit_test(test_afc_paths),
-		cmocka_unit_test(test_afc_garbage), cmocka_unit_test(test_afc_damage),
-		cmocka_unit_test(test_diagnostics), cmocka_unit_test(test_restart_and_off),
+		cmocka_unit_test(test_tree),
+		cmocka_unit_test(test_removed_while_open),
+		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_digest),
+		cmocka_unit_test(test_afc_files),
+		cmocka_unit_test(test_afc_paths),
+		cmocka_unit_test(test_afc_recorded),
+		cmocka_unit_test(test_afc_garbage),
+		cmocka_unit_test(test_afc_damage),
+		cmocka_unit_test(test_diagnostics),
+		cmocka_unit_test(test_restart_and_off),
 		cmocka_unit_test(test_heartbeat),
 	};
 

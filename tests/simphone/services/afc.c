@@ -266,7 +266,7 @@ static void file_info(const struct request *r)
 {
 	static const char *const formats[] = { "S_IFREG", "S_IFDIR", "S_IFLNK" };
 	const struct file *file = files_find(files_of(r), text_of(r, 0));
-	unsigned links = 1;
+	unsigned links = 2; /* itself and its parent */
 	BUF_AUTO info = {};
 
 	if (!file) {
@@ -277,7 +277,7 @@ static void file_info(const struct request *r)
 		links++;
 	add_number(&info, "st_size", file->kind == FILE_FOLDER ? 32 * links : file_bytes(file));
 	add_number(&info, "st_blocks", (file_bytes(file) + BLOCK_BYTES - 1) / BLOCK_BYTES * 8);
-	add_number(&info, "st_nlink", file->kind == FILE_FOLDER ? links + 1 : 1);
+	add_number(&info, "st_nlink", file->kind == FILE_FOLDER ? links : 1);
 	add_pair(&info, "st_ifmt", formats[file->kind]);
 	add_number(&info, "st_mtime", file->changed_ns);
 	add_number(&info, "st_birthtime", file->born_ns);
