@@ -50,7 +50,7 @@ bench: image simphone ## compare with named rivals: boot, memory, idle CPU, size
 lint: root version ## layers, tables, formatting, warnings as errors, static analysis
 	$(IN_ROOT) scripts/lint
 
-fuzz: root version ## fuzz each parser for SECONDS_EACH=60 seconds (FUZZ=fuzz_serial for one)
+fuzz: root version ## fuzz each parser and the simulated iPhone, each SECONDS_EACH=60 seconds (FUZZ=fuzz_serial)
 	@$(INNER_MAKE) -f tests/tests.mk fuzz SECONDS_EACH=$(SECONDS_EACH) $(if $(FUZZ),FUZZ="$(FUZZ)")
 
 drift: root ## what the mirror has moved since the packages in rootfs/packages.lock

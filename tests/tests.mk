@@ -2,7 +2,7 @@
 # Unit tests, fuzzing. Runs inside the build root, from the top of the tree, on objects that src/build.mk made.
 #   make -f tests/tests.mk unit [UNIT=test_foo]          cmocka programs, with the sanitizers for addresses and for
 #                                                        undefined behaviour
-#   make -f tests/tests.mk fuzz [FUZZ=fuzz_foo] [SECONDS_EACH=10]
+#   make -f tests/tests.mk fuzz [FUZZ=fuzz_foo] [SECONDS_EACH=10]   our parsers, and the simulated phone's
 
 B := build/asan
 O := build/asan/obj
@@ -32,8 +32,12 @@ $(B)/unit/%: $(O)/tests/unit/%.o $(RESCUE_O)
 
 # --- fuzzing: clang and libFuzzer, the layers below the faces compiled with coverage
 SECONDS_EACH ?= 10
-FUZZ ?= $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+FUZZ ?= $(basename $(notdir $(sort $(wildcard tests/fuzz/fuzz_*.c)) $(sort $(wildcard tests/fuzz/simphone/fuzz_*.c))))
 FUZZ_DIR := build/fuzz
+# the simulated phone's have their own makefile, and a core that is compiled once for all of them
+FUZZ_SIMPHONE := $(filter $(basename $(notdir $(wildcard tests/fuzz/simphone/fuzz_*.c))),$(FUZZ))
+FUZZ_SIMPHONE_DIR := build/simphone-fuzz.d
+FUZZ_PROGRAMS := $(addprefix $(FUZZ_DIR)/,$(filter-out $(FUZZ_SIMPHONE),$(FUZZ)))
 FUZZ_SOURCES := $(call sources,base facts bus phone) $(GEN)/tables.c
 # the parsers of the worker come with its sources and libraries
 FUZZ_OF_WORKER := $(addprefix $(FUZZ_DIR)/,fuzz_request fuzz_debug_usb fuzz_mux_message)
@@ -48,5 +52,10 @@ $(FUZZ_DIR)/%: tests/fuzz/%.c $(FUZZ_SOURCES) tests/tests.mk
 		$(FUZZ_SOURCES) $(FUZZ_MORE) \
 		$$(pkg-config --cflags --libs $(or $(FUZZ_LIBS),libsystemd))
 
-fuzz: $(addprefix $(FUZZ_DIR)/,$(FUZZ))
-	tests/fuzz/run $(SECONDS_EACH) $^
+.PHONY: fuzz-simphone
+fuzz-simphone:
+	$(if $(FUZZ_SIMPHONE),@$(MAKE) --no-print-directory -f tests/fuzz/simphone/simphone_fuzz.mk \
+		SIMPHONE_FUZZ="$(FUZZ_SIMPHONE)" simphone_fuzz_out=$(FUZZ_SIMPHONE_DIR) simphone-fuzz-programs)
+
+fuzz: $(FUZZ_PROGRAMS) fuzz-simphone
+	tests/fuzz/run $(SECONDS_EACH) $(FUZZ_PROGRAMS) $(FUZZ_SIMPHONE:%=$(FUZZ_SIMPHONE_DIR)/%)

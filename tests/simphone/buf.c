@@ -7,8 +7,9 @@
 
 #include "text.h"
 
-/* No conversation with a phone holds more at once; beyond it the simulator itself is wrong. */
-enum { BUF_CEILING = 64 * 1024 * 1024 };
+/* The largest of all, iBoot's load buffer, is smaller (UPLOAD_CEILING); beyond it the simulator
+ * itself is wrong. */
+enum { BUF_CEILING = 320 * 1024 * 1024 };
 
 void buf_done(struct buf *b)
 {
@@ -30,7 +31,7 @@ static void buf_grow(struct buf *b, size_t more)
 		die("a buffer would grow beyond %d bytes", BUF_CEILING);
 	if (need <= b->room)
 		return;
-	b->room = need < 256 ? 256 : need * 2;
+	b->room = need < 256 ? 256 : need < BUF_CEILING / 2 ? need * 2 : BUF_CEILING;
 	b->bytes = realloc(b->bytes, b->room);
 	if (!b->bytes)
 		die("out of memory");

@@ -226,7 +226,8 @@ static void client_ready(void *user, short events)
 		control_run(c->control->loop, c->control->phone, (char *)c->in.bytes, &answer);
 		buf_drop(&c->in, len + 1);
 		/* an answer fits the socket's buffer; who does not read it is no loss */
-		if (send(c->fd, answer.bytes, answer.len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+		if (send(c->fd, answer.bytes, answer.len, MSG_DONTWAIT | MSG_NOSIGNAL) !=
+		    (ssize_t)answer.len) {
 			client_close(c);
 			return;
 		}

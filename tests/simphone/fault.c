@@ -27,6 +27,15 @@ static int number_take(const char *word, uint64_t *ret_number)
 	return *end || *ret_number == 0 ? -EINVAL : 0;
 }
 
+/* A word that does not fit whole would never be met. */
+static int word_keep(char *to, size_t room, const char *word)
+{
+	if (!word || !*word || strlen(word) >= room)
+		return -EINVAL;
+	text_copy(to, room, word);
+	return 0;
+}
+
 static int action_take(struct fault_rule *rule, char *word)
 {
 	char *argument = word ? strchr(word, ':') : nullptr;
@@ -40,8 +49,7 @@ static int action_take(struct fault_rule *rule, char *word)
 			continue;
 		rule->action = (enum fault_action)i;
 		if (rule->action == FAULT_ERROR) {
-			text_copy(rule->error, sizeof(rule->error), argument ? argument : "");
-			return *rule->error ? 0 : -EINVAL;
+			return word_keep(rule->error, sizeof(rule->error), argument);
 		}
 		if (argument && (rule->action == FAULT_DELAY || rule->action == FAULT_UNPLUG))
 			return number_take(argument, &rule->ms);
@@ -63,7 +71,8 @@ static int place_take(struct fault_rule *rule, char *place, char **rest)
 		return action_take(rule, strtok_r(nullptr, " ", rest));
 	}
 	rule->place = FAULT_AT_NAME;
-	text_copy(rule->name, sizeof(rule->name), place);
+	if (word_keep(rule->name, sizeof(rule->name), place) < 0)
+		return -EINVAL;
 	word = strtok_r(nullptr, " ", rest);
 	rule->number = 1;
 	if (number_take(word, &rule->number) == 0)
@@ -83,12 +92,14 @@ int fault_parse(struct fault_rules *rules, const char *text)
 	}
 	if (rules->count == FAULTS_MAX)
 		return -ENOSPC;
-	text_copy(copy, sizeof(copy), text);
+	if (word_keep(copy, sizeof(copy), text) < 0)
+		return -EINVAL;
 	conversation = strtok_r(copy, " ", &rest);
 	way = strtok_r(nullptr, " ", &rest);
 	if (!conversation || !way || (strcmp(way, "got") != 0 && strcmp(way, "sent") != 0))
 		return -EINVAL;
-	text_copy(rule.conversation, sizeof(rule.conversation), conversation);
+	if (word_keep(rule.conversation, sizeof(rule.conversation), conversation) < 0)
+		return -EINVAL;
 	rule.way = *way == 'g' ? FAULT_GOT : FAULT_SENT;
 	if (place_take(&rule, strtok_r(nullptr, " ", &rest), &rest) < 0 ||
 	    strtok_r(nullptr, " ", &rest))

@@ -56,8 +56,10 @@ size_t file_bytes(const struct file *file)
 	return file->content.len + file->unmade;
 }
 
-static void file_free(struct file *file)
+static void file_free(struct files *f, struct file *file)
 {
+	if (file->kind == FILE_REGULAR)
+		f->used -= file_bytes(file);
 	buf_done(&file->content);
 	free(file);
 }
@@ -67,10 +69,10 @@ void file_open(struct file *file)
 	file->opens++;
 }
 
-void file_close(struct file *file)
+void file_close(struct files *f, struct file *file)
 {
 	if (--file->opens == 0 && file->removed)
-		file_free(file);
+		file_free(f, file);
 }
 
 static void file_link(struct file *parent, struct file *file)
@@ -99,13 +101,12 @@ static void tree_remove(struct files *f, struct file *file)
 {
 	while (file->children)
 		tree_remove(f, file->children);
-	if (file->kind == FILE_REGULAR)
-		f->used -= file_bytes(file);
 	if (file->parent)
 		file_unlink(file);
 	file->removed = true;
+	f->count--;
 	if (file->opens == 0)
-		file_free(file);
+		file_free(f, file);
 }
 
 /* ---- paths ---- */
@@ -176,6 +177,20 @@ static unsigned depth_of(const struct file *file)
 	return depth;
 }
 
+/* How many levels stand below it. */
+static unsigned height_of(const struct file *file)
+{
+	unsigned height = 0;
+
+	for (const struct file *c = file->children; c; c = c->next) {
+		unsigned below = height_of(c) + 1;
+
+		if (below > height)
+			height = below;
+	}
+	return height;
+}
+
 int files_make(struct files *f, const char *path, enum file_kind kind, struct file **ret_file)
 {
 	const char *name;
@@ -189,6 +204,9 @@ int files_make(struct files *f, const char *path, enum file_kind kind, struct fi
 		return -EEXIST;
 	if (len >= FILE_NAME_BYTES || depth_of(parent) >= FILES_DEPTH_MAX)
 		return -EINVAL;
+	if (f->count == FILES_MAX)
+		return -ENOSPC;
+	f->count++;
 	file = file_new(kind, name, len, f->now_ns);
 	file_link(parent, file);
 	if (ret_file)
@@ -249,6 +267,8 @@ int files_rename(struct files *f, const char *from, const char *to)
 	for (const struct file *up = parent; up; up = up->parent)
 		if (up == file)
 			return -EINVAL; /* into itself */
+	if (depth_of(parent) + 1 + height_of(file) > FILES_DEPTH_MAX)
+		return -EINVAL;
 	there = child_find(parent, name, len);
 	if (there == file)
 		return 0;
@@ -274,16 +294,17 @@ int files_resize(struct files *f, struct file *file, uint64_t bytes)
 	if (bytes > file->content.len) {
 		uint64_t more = bytes - file->content.len;
 
-		if (more > f->capacity - f->used || bytes > FILES_BYTES_MAX)
+		if (more > f->capacity - f->used || f->used > FILES_BYTES_MAX ||
+		    more > FILES_BYTES_MAX - f->used)
 			return -ENOSPC;
 		while (file->content.len < bytes) {
 			uint64_t left = bytes - file->content.len;
 
 			buf_add(&file->content, zeros, left < sizeof(zeros) ? left : sizeof(zeros));
 		}
-		f->used += file->removed ? 0 : more;
+		f->used += more;
 	} else {
-		f->used -= file->removed ? 0 : file->content.len - bytes;
+		f->used -= file->content.len - bytes;
 		file->content.len = bytes;
 	}
 	file->changed_ns = f->now_ns;
@@ -358,6 +379,7 @@ void files_init(struct files *f, uint64_t seed, uint64_t capacity)
 
 	*f = (struct files){ .capacity = capacity, .now_ns = first_day_ns };
 	f->root = file_new(FILE_FOLDER, "", 0, f->now_ns);
+	f->count = 1;
 	put_folders(f);
 	files_make_parents(f, "DCIM/100APPLE");
 	files_make_parents(f, "DCIM/101APPLE");

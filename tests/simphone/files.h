@@ -3,8 +3,8 @@
  * The user's files (/var/mobile/Media as afc shows it), in memory. They live through every change
  * of mode; an erase destroys them, an update keeps them, and files_digest() can prove either.
  *
- * Invariants: the children of a folder are sorted by name; `used` is the sum of the contents of all
- * regular files in the tree; a file that is open outlives its removal (`opens`). The bytes of a
+ * Invariants: the children of a folder are sorted by name; a file that is open outlives its removal
+ * (`opens`); `used` is the sum of the contents of all regular files, also of those. The bytes of a
  * file that was there from the start are made when somebody looks at them: `unmade` of them are
  * missing.
  */
@@ -14,7 +14,13 @@
 
 #include "buf.h"
 
-enum { FILE_NAME_BYTES = 256, FILES_BYTES_MAX = 256 << 20, FILES_DEPTH_MAX = 64 };
+/* What is really stored, however large the disk is said to be. */
+enum {
+	FILE_NAME_BYTES = 256,
+	FILES_BYTES_MAX = 256 << 20, /* of all files together */
+	FILES_MAX = 16384,           /* files, folders and links */
+	FILES_DEPTH_MAX = 64,
+};
 
 enum file_kind { FILE_REGULAR, FILE_FOLDER, FILE_LINK };
 
@@ -35,7 +41,8 @@ struct file {
 struct files {
 	struct file *root;
 	uint64_t used;     /* bytes */
-	uint64_t capacity; /* bytes the user may fill; at most FILES_BYTES_MAX really stored */
+	uint64_t capacity; /* bytes the user may fill */
+	unsigned count;    /* of all kinds, with the root */
 	uint64_t now_ns;   /* what new files are dated with */
 };
 
@@ -68,4 +75,4 @@ size_t file_bytes(const struct file *file);
 
 void file_open(struct file *file);
 /* Frees it if it was removed meanwhile. */
-void file_close(struct file *file);
+void file_close(struct files *f, struct file *file);

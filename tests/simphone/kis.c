@@ -47,7 +47,7 @@ static uint8_t record_string(uint8_t *record, size_t *at, const char *text)
 	size_t len = strlen(text);
 
 	if (start + 2 + 2 * len + 4 > KIS_RECORD_BYTES)
-		len = 0;
+		return 0; /* no string */
 	record[start] = (uint8_t)(2 + 2 * len);
 	record[start + 1] = USB_DT_STRING;
 	for (size_t i = 0; i < len; i++)

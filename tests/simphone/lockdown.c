@@ -46,7 +46,7 @@ static struct answer enter_recovery(struct lockdown *l, plist_t request)
 	if (p->scenario.enter_recovery == ENTER_RECOVERY_SESSION && !lockdown_trusted(l))
 		return answer_error("SessionInactive");
 	recovery_set_auto_boot(&p->recovery, false);
-	phone_leave(p, MODE_RECOVERY, PHONE_LINGER_MS, "EnterRecovery");
+	phone_leave(p, MODE_RECOVERY, PHONE_SHUTDOWN_MS, "EnterRecovery");
 	return answer_done(nullptr);
 }
 

@@ -41,7 +41,7 @@ struct started {
 	plist_t record; /* of the session's host; NULL: no TLS; owned */
 };
 
-enum { STARTED_MAX = 32 };
+enum { STARTED_MAX = 32, PORT_NOBODYS = PORT_EPHEMERAL_FIRST - 1 };
 
 /* One connection: the carrier's service, and the inner service's carrier. */
 struct wrapped {
@@ -233,7 +233,7 @@ struct answer verb_start_service(struct lockdown *l, plist_t request)
 	reply = plist_new_dict();
 	if (s->record && rule != SERVICE_SSL_MISSING)
 		dict_bool(reply, "EnableServiceSSL", true);
-	dict_number(reply, "Port", rule == SERVICE_WRONG_PORT ? s->port - 1u : s->port);
+	dict_number(reply, "Port", rule == SERVICE_WRONG_PORT ? PORT_NOBODYS : s->port);
 	dict_text(reply, "Service", name);
 	return (struct answer){ reply, nullptr };
 }

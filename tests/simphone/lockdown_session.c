@@ -27,6 +27,7 @@ struct answer verb_start_session(struct lockdown *l, plist_t request)
 	trust_uuid(&l->phone->trust, l->session_id);
 	l->record = plist_copy(host->record);
 	l->session = SESSION_STARTING;
+	l->plist.pausing = true;
 	reply = plist_new_dict();
 	dict_bool(reply, "EnableSessionSSL", true);
 	dict_text(reply, "SessionID", l->session_id);
@@ -69,6 +70,7 @@ static void session_begin(struct lockdown *l)
 	struct buf early = l->plist.in;
 
 	l->plist.in = (struct buf){};
+	l->plist.pausing = false;
 	l->tls = tls_new(l->phone, l->record, false, &l->carrier, inside_take, l);
 	l->plist.service.stream = (struct stream){ inside_send, inside_close, l, l->carrier.tap };
 	l->session = SESSION_OPEN;
@@ -88,6 +90,7 @@ static void session_end(struct lockdown *l)
 	plist_free(l->record);
 	l->record = nullptr;
 	*l->host_id = '\0';
+	buf_clear(&l->plist.in); /* half a message from inside TLS */
 	l->plist.service.stream = l->carrier;
 	l->session = SESSION_NONE;
 }

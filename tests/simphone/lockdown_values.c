@@ -86,7 +86,8 @@ struct answer verb_set_value(struct lockdown *l, plist_t request)
 	if (!value)
 		return answer_error("MissingValue");
 	if (!domain && !strcmp(key, "UntrustedHostBUID")) {
-		if (plist_get_node_type(value) != PLIST_STRING)
+		if (plist_get_node_type(value) != PLIST_STRING ||
+		    strlen(plist_get_string_ptr(value, nullptr)) >= TRUST_ID_MAX)
 			return answer_error("InvalidValue");
 		trust_set_untrusted(&l->phone->trust, plist_get_string_ptr(value, nullptr));
 	} else if (!lockdown_trusted(l)) {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lockdown.h"
 #include "phone.h"
 #include "text.h"
 
@@ -317,7 +318,7 @@ static void connections_drop(struct mux *m)
 static void stale_send(struct mux *m)
 {
 	const struct tcp t = {
-		.from = 62078, .to = 49191, .seq = 1000, .ack = 1000, .flags = MUX_FLAG_ACK
+		.from = LOCKDOWN_PORT, .to = 49191, .seq = 1000, .ack = 1000, .flags = MUX_FLAG_ACK
 	};
 	unsigned version = m->version;
 

@@ -5,6 +5,9 @@
 
 #include "phone.h"
 
+/* Packets held back by a fault, for a host that goes on asking: more are lost. */
+enum { HELD_MAX = 16 * 1024 * 1024 };
+
 static const char conversation[] = "mux";
 static const uint32_t magic = 0xfeedface;
 
@@ -53,6 +56,8 @@ static void pipe_send(struct mux *m, const uint8_t *bytes, size_t len)
 		usbdev_send(&m->phone->usb, MUX_EP_IN, bytes, len);
 		return;
 	}
+	if (m->held.len > HELD_MAX)
+		return;
 	buf_add(&m->held, &size, sizeof(size));
 	buf_add(&m->held, bytes, len);
 }
@@ -203,5 +208,6 @@ void mux_packet_reset(struct mux *m)
 	timer_disarm(m->phone->timers, &m->held_timer);
 	timer_disarm(m->phone->timers, &m->got_timer);
 	buf_clear(&m->held);
+	buf_clear(&m->waiting);
 	m->stalled = false;
 }

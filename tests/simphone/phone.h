@@ -116,6 +116,9 @@ void phone_unplug(struct phone *p);
  */
 enum {
 	PHONE_LINGER_MS = 30,
+	/* A running system goes down slowly: what it said arrives first, in a slow emulated machine
+	 * too. */
+	PHONE_SHUTDOWN_MS = 1000,
 	/* Scaling makes no gap shorter than this: hosts wait for "gone" and then for "back", and
 	 * may miss the first if both come at once. A shorter gap_ms is taken as it is. */
 	PHONE_GAP_FLOOR_MS = 1000,

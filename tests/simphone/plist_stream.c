@@ -15,6 +15,39 @@ const char *plist_text(plist_t dict, const char *key)
 		   : nullptr;
 }
 
+/*
+ * libplist 2.7 copies (plist_copy(), plist_dict_merge()) only what stands before a NUL inside a
+ * text or a key, but keeps the old length, and later reads beyond the copy.
+ */
+plist_t plist_washed(plist_t node)
+{
+	plist_t clean = nullptr, item = nullptr;
+	plist_dict_iter at = nullptr;
+	char *key = nullptr;
+
+	switch (plist_get_node_type(node)) {
+	case PLIST_STRING:
+		return plist_new_string(plist_get_string_ptr(node, nullptr));
+	case PLIST_ARRAY:
+		clean = plist_new_array();
+		for (uint32_t i = 0; i < plist_array_get_size(node); i++)
+			plist_array_append_item(clean, plist_washed(plist_array_get_item(node, i)));
+		return clean;
+	case PLIST_DICT:
+		clean = plist_new_dict();
+		plist_dict_new_iter(node, &at);
+		for (plist_dict_next_item(node, at, &key, &item); item;
+		     plist_dict_next_item(node, at, &key, &item)) {
+			plist_dict_set_item(clean, key, plist_washed(item));
+			plist_mem_free(key);
+		}
+		plist_mem_free(at);
+		return clean;
+	default:
+		return plist_copy(node);
+	}
+}
+
 /* First the word that says what the message is, then the one that says what it is about. */
 void plist_message_name(plist_t message, struct buf *to)
 {
@@ -69,10 +102,15 @@ static void message_take(struct plist_stream *s, const uint8_t *bytes, uint32_t 
 	plist_t message = nullptr;
 
 	plist_from_memory((const char *)bytes, len, &message, nullptr);
-	if (message && plist_get_node_type(message) == PLIST_DICT)
+	if (message && plist_get_node_type(message) == PLIST_DICT) {
+		plist_t clean = plist_washed(message);
+
+		plist_free(message);
+		message = clean;
 		dict_take(s, message);
-	else
+	} else {
 		plist_stream_close(s);
+	}
 	plist_free(message);
 }
 
@@ -80,8 +118,10 @@ void plist_stream_feed(struct service *service, const uint8_t *bytes, size_t len
 {
 	struct plist_stream *s = (struct plist_stream *)service;
 
+	if (s->closing)
+		return;
 	buf_add(&s->in, bytes, len);
-	while (s->in.len >= 4 && !s->closing) {
+	while (s->in.len >= 4 && !s->closing && !s->pausing) {
 		uint32_t message = get_be32(s->in.bytes);
 
 		if (message > (s->ceiling ? s->ceiling : PLIST_MESSAGE_MAX)) {

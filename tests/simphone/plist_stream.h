@@ -17,8 +17,9 @@ struct plist_stream {
 	struct service service; /* first: the carrier's view */
 	struct buf in;
 	bool closing;
+	bool pausing;     /* the rest of `in` is not for take() */
 	uint32_t ceiling; /* of a message; 0: PLIST_MESSAGE_MAX */
-	bool crumbs; /* sends byte by byte */
+	bool crumbs;      /* sends byte by byte */
 	/* One request; @request is freed after the call. */
 	void (*take)(struct plist_stream *s, plist_t request);
 };
@@ -39,3 +40,7 @@ void plist_stream_close(struct plist_stream *s);
 
 /* The string at @key, or NULL; borrowed from @dict. */
 const char *plist_text(plist_t dict, const char *key);
+
+/* A copy of a list that a host made, whose texts and keys end at their first NUL: only such may be
+ * copied on or kept. Caller frees both. */
+plist_t plist_washed(plist_t node);

@@ -9,6 +9,11 @@
 #include "phone.h"
 #include "text.h"
 
+enum {
+	HELD_HIGH = 1024 * 1024,     /* of one way: more is not taken from carriers that can wait */
+	HELD_MAX = 16 * 1024 * 1024, /* from those that cannot: the connection breaks */
+};
+
 /*
  * One connection: the carrier's service, and the inner service's carrier. Counts what passes and
  * does what the fault rules say to a stream.
@@ -21,11 +26,12 @@
 struct connection {
 	struct service service; /* first; the carrier's view */
 	struct tap tap;
-	struct service *inner; /* owned; NULL while it is being opened */
-	bool closed;           /* the inner service or a fault ended it */
-	struct timer delay;    /* armed: both ways are held back */
-	struct buf held[2];    /* by fault_way */
-	bool close_held;       /* close once the delay is over */
+	struct service *inner;      /* owned; NULL while it is being opened */
+	bool closed;                /* the inner service or a fault ended it */
+	struct timer delay;         /* armed: both ways are held back */
+	struct buf held[2];         /* by fault_way */
+	bool close_held;            /* close once the delay is over */
+	void (*taking)(void *user); /* with the carrier's user; NULL: it cannot wait */
 };
 
 static bool connection_dead(const struct connection *c)
@@ -33,12 +39,14 @@ static bool connection_dead(const struct connection *c)
 	return c->tap.dead || c->closed || faults_mute(&c->tap.phone->faults);
 }
 
-/* Behind what is held. */
 bool ports_taking(const struct service *connection)
 {
-	return !connection_dead((const struct connection *)connection);
+	const struct connection *c = (const struct connection *)connection;
+
+	return !connection_dead(c) && c->held[FAULT_GOT].len < HELD_HIGH;
 }
 
+/* Behind what is held. */
 static void connection_close(struct connection *c)
 {
 	if (c->closed)
@@ -52,12 +60,23 @@ static void connection_close(struct connection *c)
 	c->service.stream.close(c->service.stream.user);
 }
 
+static void hold(struct connection *c, enum fault_way way, const uint8_t *bytes, size_t len)
+{
+	if (len <= HELD_MAX - c->held[way].len) {
+		buf_add(&c->held[way], bytes, len);
+		return;
+	}
+	EVLOG(&c->tap.phone->log, "held-too-much", LOG_TEXT("conversation", c->tap.conversation));
+	timer_disarm(c->tap.phone->timers, &c->delay);
+	connection_close(c);
+}
+
 static void pass_on(struct connection *c, enum fault_way way, const uint8_t *bytes, size_t len)
 {
 	if (len == 0)
 		return;
 	if (c->delay.armed)
-		buf_add(&c->held[way], bytes, len);
+		hold(c, way, bytes, len);
 	else if (way == FAULT_SENT)
 		c->service.stream.send(c->service.stream.user, bytes, len);
 	else
@@ -79,6 +98,8 @@ static void delay_over(void *user)
 	}
 	if (c->close_held && !connection_dead(c))
 		connection_close(c);
+	if (c->taking && ports_taking(&c->service))
+		c->taking(c->service.stream.user);
 }
 
 static void connection_act(struct tap *tap, const struct fault_rule *rule)
@@ -145,6 +166,11 @@ static void connection_move(struct connection *c, enum fault_way way, const uint
 		bytes += at;
 		len -= at;
 	}
+}
+
+void ports_on_taking(struct service *connection, void (*taking)(void *user))
+{
+	((struct connection *)connection)->taking = taking;
 }
 
 static void connection_feed(struct service *service, const uint8_t *bytes, size_t len)

@@ -39,6 +39,9 @@ void ports_unlisten(struct ports *p, uint16_t port);
 /* The host connects. NULL: refused. The carrier owns what it gets. */
 struct service *ports_open(struct ports *p, uint16_t port, const struct stream *stream);
 
-/* Whether the phone still takes what comes. False after a stall: a carrier with back-pressure
- * leaves the host's bytes where they are. @connection comes from ports_open(). */
+/* Whether the phone takes what comes now. False after a stall, and while a delay holds much: a
+ * carrier with back-pressure leaves the host's bytes where they are. @connection comes from
+ * ports_open(). */
 bool ports_taking(const struct service *connection);
+/* @taking is called, with the user of the stream, when that may have become true again. */
+void ports_on_taking(struct service *connection, void (*taking)(void *user));

@@ -10,7 +10,7 @@
 
 enum {
 	COMMAND_MAX = 256,
-	WORDS_MAX = 8,
+	WORDS_MAX = COMMAND_MAX / 2 + 1, /* as many as fit, and a NULL */
 	SHORT_BYTES = 512, /* lost by UPLOAD_SHORT */
 };
 
@@ -155,12 +155,6 @@ static const char *restore_lacks(const struct recovery *r)
 	return nullptr;
 }
 
-static void reboot(struct recovery *r, const char *why)
-{
-	phone_leave(r->phone, recovery_auto_boot(r) ? MODE_NORMAL : MODE_RECOVERY, PHONE_LINGER_MS,
-		    why);
-}
-
 /* ---- commands ---- */
 
 struct command {
@@ -222,7 +216,7 @@ static enum usb_reply command_getenv(struct recovery *r, char *const words[WORDS
 static enum usb_reply command_reboot(struct recovery *r, char *const words[WORDS_MAX])
 {
 	if (r->phone->scenario.reboot == REBOOT_LEAVES)
-		reboot(r, words[0]);
+		phone_restart_after(r->phone, PHONE_LINGER_MS, words[0]);
 	return USB_OK;
 }
 
@@ -253,7 +247,7 @@ static enum usb_reply command_bootx(struct recovery *r, char *const words[WORDS_
 	EVLOG(&r->phone->log, "bootx", LOG_INT("kernel", kernel),
 	      LOG_TEXT("lacks", lacks ? lacks : ""), LOG_TEXT("install", install_name(r->install)));
 	if (lacks && !(blind && kernel)) {
-		reboot(r, "the restore system cannot start");
+		phone_restart_after(r->phone, PHONE_LINGER_MS, "the restore system cannot start");
 		return USB_OK;
 	}
 	r->phone->install = r->install;

@@ -23,7 +23,7 @@
 struct phone;
 
 enum {
-	UPLOAD_CEILING = 512 * 1024 * 1024,
+	UPLOAD_CEILING = 256 * 1024 * 1024, /* ramdisks of today have 130 MiB */
 	LOADED_MAX = 64,
 	/* time for the transfer that hosts send behind `go` */
 	RECOVERY_LINGER_MS = 200,

@@ -45,7 +45,7 @@ static const char *const uploads[] = { "take", "short", "ignored", nullptr };
 static const char *const ramdisks[] = { "none", "erase", "update", nullptr };
 static const char *const after_statuses[] = { "reboot", "stay", "progress", nullptr };
 static const char *const restore_steps[] = { "full", "minimum", nullptr };
-static const char *const fdrs[] = { "accept", "refuse", "none", nullptr };
+static const char *const fdrs[] = { "accept", "refuse", "none", "old", nullptr };
 static const char *const basebands[] = { "accept", "refuse", nullptr };
 static const char *const reboots[] = { "leave", "ignored", nullptr };
 static const char *const getenvs[] = { "answer", "stall", nullptr };
@@ -222,7 +222,7 @@ static const struct key keys[] = {
 	{ "asr_silent", KEY_YES_NO, MEMBER(restore.asr_silent), nullptr,
 	  "the receiver of the system image says nothing" },
 	{ "fdr", KEY_CHOICE, MEMBER(restore.fdr), fdrs,
-	  "reverse proxy: accept, refuse, none (accepts and says nothing)" },
+	  "reverse proxy: accept, refuse, none (BeginCtrl is never answered), old (protocol 1)" },
 	{ "fdr_host", KEY_TEXT, MEMBER(restore.fdr_host), nullptr,
 	  "HOST:PORT the phone fetches from through the proxy" },
 	{ "url_asset", KEY_TEXT, MEMBER(restore.url_asset), nullptr,
@@ -307,8 +307,10 @@ static int key_store(const struct key *k, void *member, const char *value)
 {
 	switch (k->type) {
 	case KEY_TEXT: {
-		char copy[512];
+		char copy[2048];
 
+		if (strlen(value) >= sizeof(copy))
+			return -EINVAL;
 		text_copy(copy, sizeof(copy), value);
 		if (text_unescape(copy) < 0 || strlen(copy) >= k->bytes)
 			return -EINVAL;

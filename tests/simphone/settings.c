@@ -8,7 +8,8 @@
 #include "phone.h"
 #include "text.h"
 
-enum { KEYS_MAX = 256 }; /* of a domain: a host may not fill the memory */
+/* A host may not fill the memory: keys of a domain, bytes of a key and of a value. */
+enum { KEYS_MAX = 256, KEY_BYTES_MAX = 256, VALUE_BYTES_MAX = 64 * 1024 };
 
 /* Keys that a trusted host may write without a domain; the rest belong to the phone. */
 static const char *const writable[] = {
@@ -136,6 +137,19 @@ static const char *name_set(struct settings *s, plist_t value)
 	return nullptr;
 }
 
+static bool has_room(plist_t values, const char *key, plist_t value)
+{
+	char *bytes = nullptr;
+	uint32_t len = 0;
+
+	if (strlen(key) > KEY_BYTES_MAX ||
+	    (plist_dict_get_size(values) >= KEYS_MAX && !plist_dict_get_item(values, key)))
+		return false;
+	plist_to_bin(value, &bytes, &len);
+	plist_mem_free(bytes);
+	return len <= VALUE_BYTES_MAX;
+}
+
 const char *settings_write(struct settings *s, const char *domain, const char *key, plist_t value,
 			   bool known)
 {
@@ -149,7 +163,7 @@ const char *settings_write(struct settings *s, const char *domain, const char *k
 		return value ? clock_set(s, value) : "RemoveProhibited";
 	values = domain_of(s, domain, true);
 	if (value) {
-		if (plist_dict_get_size(values) >= KEYS_MAX && !plist_dict_get_item(values, key))
+		if (!has_room(values, key, value))
 			return "SetProhibited";
 		plist_dict_set_item(values, key, plist_copy(value));
 		return nullptr;

@@ -464,14 +464,41 @@ static void test_gone_while_held(void **state)
 	carrier_end(&c);
 }
 
+static void taking_again(void *user)
+{
+	buf_add_text(&((struct carrier *)user)->got, "again");
+}
+
+/* A carrier that can wait is asked to and told when it is over; from the others only so much is
+ * held. */
+static void test_held_ceiling(void **state)
+{
+	static const uint8_t piece[64 * 1024];
+	struct carrier c;
+
+	for (unsigned waits = 0; waits < 2; waits++) {
+		carrier_begin(&c, "probe got byte 1 delay:900", nullptr);
+		ports_on_taking(c.connection, taking_again);
+		for (unsigned i = 0; i < 512 && (!waits || ports_taking(c.connection)); i++)
+			c.connection->class->feed(c.connection, piece, sizeof(piece));
+		assert_int_equal(c.closes, !waits);
+		assert_false(ports_taking(c.connection));
+		bed_wait(c.bed, 1000);
+		assert_int_equal(ports_taking(c.connection), waits);
+		assert_string_equal(buf_text(&c.got), waits ? "again" : "");
+		carrier_end(&c);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_parse),           cmocka_unit_test(test_actions),
-		cmocka_unit_test(test_one_piece),       cmocka_unit_test(test_several),
-		cmocka_unit_test(test_counters),        cmocka_unit_test(test_garbage),
-		cmocka_unit_test(test_unplug_and_back), cmocka_unit_test(test_reboot),
-		cmocka_unit_test(test_silence),         cmocka_unit_test(test_gone_while_held),
+		cmocka_unit_test(test_held_ceiling),    cmocka_unit_test(test_parse),
+		cmocka_unit_test(test_actions),         cmocka_unit_test(test_one_piece),
+		cmocka_unit_test(test_several),         cmocka_unit_test(test_counters),
+		cmocka_unit_test(test_garbage),         cmocka_unit_test(test_unplug_and_back),
+		cmocka_unit_test(test_reboot),          cmocka_unit_test(test_silence),
+		cmocka_unit_test(test_gone_while_held),
 	};
 
 	return cmocka_run_group_tests(tests, nullptr, nullptr);

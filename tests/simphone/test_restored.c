@@ -156,7 +156,7 @@ static void test_reboot(void **state)
 	talk_say(&t, request_new("Reboot"));
 	plist_free(talk_hear(&t));
 	talk_done(&t);
-	bed_wait(b, PHONE_LINGER_MS);
+	bed_wait(b, PHONE_SHUTDOWN_MS);
 	bed_wait(b, 100);
 	assert_int_equal(b->phone.mode, MODE_NORMAL);
 	bed_free(b);

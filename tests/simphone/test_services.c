@@ -72,7 +72,36 @@ static void test_tree(void **state)
 	files_done(&f);
 }
 
-/* A file that is open lives on after its removal, and its bytes are free for others. */
+/* A host can neither dig nor fill without end. */
+static void test_tree_ceilings(void **state)
+{
+	struct file *file;
+	struct files f;
+	char name[32];
+	int r = 0;
+
+	files_init(&f, 1, (uint64_t)FILES_BYTES_MAX * 4);
+	assert_int_equal(files_make_parents(&f, "1/2/3/4/5/6/7/8/9"), 0);
+	for (unsigned i = 0; i < FILES_DEPTH_MAX && r == 0; i++) {
+		assert_int_equal(files_make(&f, "0", FILE_FOLDER, nullptr), 0);
+		r = files_rename(&f, "1", "0/1");
+		if (r == 0)
+			assert_int_equal(files_rename(&f, "0", "1"), 0);
+	}
+	assert_int_equal(r, -EINVAL);
+	assert_int_equal(files_make(&f, "large", FILE_REGULAR, &file), 0);
+	assert_int_equal(files_resize(&f, file, FILES_BYTES_MAX / 2), 0);
+	assert_int_equal(files_make(&f, "more", FILE_REGULAR, &file), 0);
+	assert_int_equal(files_resize(&f, file, FILES_BYTES_MAX / 2), -ENOSPC);
+	for (unsigned i = 0; r != -ENOSPC && i <= FILES_MAX; i++) {
+		snprintf(name, sizeof(name), "many%u", FILES_MAX - i);
+		r = files_make(&f, name, FILE_REGULAR, nullptr);
+	}
+	assert_int_equal(r, -ENOSPC);
+	files_done(&f);
+}
+
+/* A file that is open lives on after its removal, and keeps its bytes until it is closed. */
 static void test_removed_while_open(void **state)
 {
 	struct files f;
@@ -86,11 +115,12 @@ static void test_removed_while_open(void **state)
 	assert_int_equal(files_write(&f, file, 0, "abc", 3), 0);
 	assert_int_equal(f.used, used + 3);
 	assert_int_equal(files_remove(&f, "x", false), 0);
-	assert_int_equal(f.used, used);
+	assert_int_equal(f.used, used + 3); /* until it is closed */
 	assert_int_equal(files_write(&f, file, 3, "def", 3), 0);
 	assert_int_equal(files_resize(&f, file, 1), 0);
+	assert_int_equal(f.used, used + 1);
+	file_close(&f, file);
 	assert_int_equal(f.used, used);
-	file_close(file);
 	files_done(&f);
 }
 
@@ -477,6 +507,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_tree),
+		cmocka_unit_test(test_tree_ceilings),
 		cmocka_unit_test(test_removed_while_open),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_digest),

@@ -158,6 +158,7 @@ static struct host *host_remember(struct trust *t, plist_t record)
 	if (host) { /* the same host again: its record is replaced */
 		plist_free(host->record);
 		host->record = plist_copy(record);
+		text_copy(host->buid, sizeof(host->buid), plist_text(record, "SystemBUID"));
 		return host;
 	}
 	for (struct host *h = t->hosts; h; h = h->next, count++)
@@ -200,7 +201,7 @@ static const char *pair_succeeds(struct trust *t, plist_t record, struct host **
 	EVLOG(&t->phone->log, "paired", LOG_TEXT("host", (*ret_host)->id),
 	      LOG_TEXT("buid", (*ret_host)->buid));
 	if (k->reconnect_after_trust)
-		timer_arm(t->phone->timers, &t->cable, PHONE_LINGER_MS, cable_blinks, t);
+		timer_arm(t->phone->timers, &t->cable, PHONE_SHUTDOWN_MS, cable_blinks, t);
 	return nullptr;
 }
 
@@ -228,8 +229,10 @@ static const char *pair_by_challenge(struct trust *t, plist_t record, plist_t op
 			       ? plist_dict_get_item(options, "ChallengeResponse")
 			       : nullptr;
 
-	if (pair_challenge_answered(response, t->challenge, sizeof(t->challenge)))
+	if (t->challenged &&
+	    pair_challenge_answered(response, t->challenge, sizeof(t->challenge)))
 		return pair_succeeds(t, record, ret_host);
+	t->challenged = true;
 	trust_random(t, t->challenge, sizeof(t->challenge));
 	*extended = plist_new_dict();
 	plist_dict_set_item(*extended, "PairingChallenge",

@@ -60,6 +60,7 @@ struct trust {
 	char asker[TRUST_ID_MAX];
 	char untrusted_buid[TRUST_ID_MAX]; /* told by a host since the cable went in */
 	uint8_t challenge[CHALLENGE_BYTES];
+	bool challenged;   /* a host was given the challenge */
 	unsigned sessions; /* open now */
 
 	struct timer timer; /* the dialog comes; the user taps */

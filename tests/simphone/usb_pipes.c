@@ -2,9 +2,11 @@
 /*
  * The queues of usbdev.h.
  *
- *   IN   usbdev_bulk_in() ─▶ wanted ─┐             OUT  usbdev_bulk_out_begin() ─▶ outs
- *                                    ├▶ done()            oldest ──engine──▶ done(), now or by a
- * timer; usbdev_send()  ──▶ ready ───┘                    never: it stays, and the pipe with it
+ *   IN   usbdev_bulk_in() ─▶ wanted ─┐
+ *        usbdev_send() ────▶ ready ──┴─▶ done()
+ *
+ *   OUT  usbdev_bulk_out_begin() ─▶ outs: the oldest ──engine──▶ done(), at once or by a timer;
+ *        never answered: it stays, and the pipe with it
  */
 #include "usb_pipes.h"
 
@@ -13,6 +15,13 @@
 
 #include "text.h"
 #include "usb_knobs.h"
+
+/* Ceilings for a host that only asks. A real phone would take no more; here it is lost. */
+enum {
+	UNDER_WAY_MAX = 4096,
+	OUTS_BYTES_MAX = 32 * 1024 * 1024,
+	READY_BYTES_MAX = 16 * 1024 * 1024, /* of one IN pipe */
+};
 
 struct usb_request_in {
 	struct usb_request_in *next;
@@ -39,6 +48,7 @@ struct usb_transfer {
 	struct timer timer; /* armed: the answer is on its way */
 	struct buf bytes;   /* control: what it reads; OUT: what it brings, until it has begun */
 	size_t len;         /* OUT: taken */
+	size_t counted;     /* OUT: its part of outs_bytes */
 };
 
 static const struct usb_knobs polite;
@@ -62,15 +72,22 @@ static void moved(struct usbdev *dev, size_t len)
 
 /* ---- control and OUT transfers under way ---- */
 
-static struct usb_transfer *transfer_new(struct usbdev *dev, uint64_t id,
+/* NULL: the host asks for too much at once. */
+static struct usb_transfer *transfer_new(struct usbdev *dev, uint64_t id, size_t out_len,
 					 struct usb_transfer **tail)
 {
-	struct usb_transfer *t = calloc(1, sizeof(*t));
+	struct usb_transfer *t;
 
+	if (dev->under_way == UNDER_WAY_MAX || out_len > OUTS_BYTES_MAX - dev->outs_bytes)
+		return nullptr;
+	t = calloc(1, sizeof(*t));
 	if (!t)
 		die("out of memory");
+	dev->under_way++;
+	dev->outs_bytes += out_len;
 	t->dev = dev;
 	t->id = id;
+	t->counted = out_len;
 	while (*tail)
 		tail = &(*tail)->next;
 	*tail = t;
@@ -82,6 +99,8 @@ static void transfer_free(struct usb_transfer **head, struct usb_transfer *t)
 	while (*head != t)
 		head = &(*head)->next;
 	*head = t->next;
+	t->dev->under_way--;
+	t->dev->outs_bytes -= t->counted;
 	timer_disarm(t->dev->timers, &t->timer);
 	buf_done(&t->bytes);
 	free(t);
@@ -127,7 +146,9 @@ void usbdev_control_begin(struct usbdev *dev, uint64_t id, const struct usb_setu
 
 	if (!dev->shape)
 		return; /* the request made it leave */
-	t = transfer_new(dev, id, &dev->controls);
+	t = transfer_new(dev, id, 0, &dev->controls);
+	if (!t)
+		return;
 	t->setup = *setup;
 	t->reply = reply;
 	t->bytes = in;
@@ -188,7 +209,9 @@ void usbdev_bulk_out_begin(struct usbdev *dev, uint64_t id, uint8_t ep, const ui
 
 	if (!dev->shape)
 		return;
-	t = transfer_new(dev, id, &dev->outs[ep & 0x0f]);
+	t = transfer_new(dev, id, len, &dev->outs[ep & 0x0f]);
+	if (!t)
+		return;
 	t->ep = ep;
 	buf_add(&t->bytes, bytes, len);
 	outs_run(dev, ep & 0x0f);
@@ -228,6 +251,7 @@ static void ready_drop(struct usbdev *dev, size_t ep)
 		dev->ready[ep] = m->next;
 		free(m);
 	}
+	dev->ready_bytes[ep] = 0;
 }
 
 static void request_remove(struct usbdev *dev, size_t ep)
@@ -235,6 +259,7 @@ static void request_remove(struct usbdev *dev, size_t ep)
 	struct usb_request_in *r = dev->wanted[ep];
 
 	dev->wanted[ep] = r->next;
+	dev->under_way--;
 	free(r);
 }
 
@@ -282,8 +307,10 @@ static void in_match(struct usbdev *dev, size_t ep)
 		/* before the door hears: it may ask for more */
 		m->sent += len;
 		whole = m->sent == m->len;
-		if (whole)
+		if (whole) {
 			dev->ready[ep] = m->next;
+			dev->ready_bytes[ep] -= sizeof(*m) + m->len;
+		}
 		in_done(dev, ep, USB_OK, m->bytes + at, len);
 		moved(dev, len);
 		if (whole)
@@ -293,10 +320,11 @@ static void in_match(struct usbdev *dev, size_t ep)
 
 void usbdev_send(struct usbdev *dev, uint8_t ep, const void *bytes, size_t len)
 {
-	struct usb_message **tail = &dev->ready[ep & 0x0f];
+	size_t pipe = ep & 0x0f;
 	struct usb_message *m;
 
-	if (!dev->shape || dev->silent)
+	if (!dev->shape || dev->silent ||
+	    dev->ready_bytes[pipe] + sizeof(*m) + len > READY_BYTES_MAX)
 		return;
 	m = calloc(1, sizeof(*m) + len);
 	if (!m)
@@ -305,10 +333,13 @@ void usbdev_send(struct usbdev *dev, uint8_t ep, const void *bytes, size_t len)
 	m->len = len;
 	if (len > 0)
 		memcpy(m->bytes, bytes, len);
-	while (*tail)
-		tail = &(*tail)->next;
-	*tail = m;
-	in_match(dev, ep & 0x0f);
+	if (dev->ready[pipe])
+		dev->ready_last[pipe]->next = m;
+	else
+		dev->ready[pipe] = m;
+	dev->ready_last[pipe] = m;
+	dev->ready_bytes[pipe] += sizeof(*m) + len;
+	in_match(dev, pipe);
 }
 
 void usbdev_drop(struct usbdev *dev, uint8_t ep)
@@ -337,6 +368,9 @@ void usbdev_bulk_in(struct usbdev *dev, uint64_t id, uint8_t ep, size_t len)
 			dev->door.bulk_in_done(dev->door.user, id, ep, USB_STALL, nullptr, 0);
 		return;
 	}
+	if (dev->under_way == UNDER_WAY_MAX)
+		return;
+	dev->under_way++;
 	r = calloc(1, sizeof(*r));
 	if (!r)
 		die("out of memory");
@@ -357,6 +391,7 @@ static bool in_cancel(struct usbdev *dev, size_t ep, uint64_t id)
 		if (r->id != id)
 			continue;
 		*p = r->next;
+		dev->under_way--;
 		free(r);
 		return true;
 	}

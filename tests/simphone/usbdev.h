@@ -13,7 +13,8 @@
  * Each request is answered by exactly one …_done(), unless it is cancelled (usbdev_cancel() then
  * reports it), is never answered (USB_SILENT), or the device resets or leaves, which drops it
  * silently. An OUT pipe takes its transfers one after the other: while one waits for its answer,
- * those behind it are not looked at.
+ * those behind it are not looked at. What a host asks without end is not answered either, and
+ * messages that it never fetches are lost (ceilings in usb_pipes.c).
  */
 #pragma once
 
@@ -78,9 +79,13 @@ struct usbdev {
 	bool halted[2 * USB_ENDPOINTS];               /* index: OUT n → n, IN n → 16 + n */
 	struct usb_request_in *wanted[USB_ENDPOINTS]; /* oldest first */
 	struct usb_message *ready[USB_ENDPOINTS];     /* oldest first */
+	struct usb_message *ready_last[USB_ENDPOINTS];
+	size_t ready_bytes[USB_ENDPOINTS];
 	struct usb_transfer *controls;                /* wait for their answer */
 	struct usb_transfer *outs[USB_ENDPOINTS]; /* oldest first; only that one was looked at */
 	struct timer in_timers[USB_ENDPOINTS];    /* of bytes that are held back */
+	unsigned under_way;                       /* requests of all kinds */
+	size_t outs_bytes;                        /* of OUT transfers under way */
 
 	/* The owner's to set before the first attach, and to change at any time. */
 	struct timers *timers;         /* borrowed */

@@ -125,6 +125,8 @@ class Bench:
             self.apple.tss.behave(name, **options)
             said = " ".join(f"{key}={value}" for key, value in options.items())
             lines.append(f"server  signing: {name} {said}".rstrip())
+        if row.wavers:
+            lines.append(f"wavers  {row.wavers}")
         if row.note:
             lines.append(f"note    {row.note}")
         for step in row.steps:
@@ -242,18 +244,20 @@ class Bench:
         return [f"$ idevicerestore, {kind}"] + [f"  {line}" for line in said] + [f"  {ended}"]
 
     def _usbmuxd_words(self):
-        """Its fatal messages, errors, warnings and notices; it is ended here."""
+        """Its fatal messages, errors, warnings and notices; it is ended here. Who crashes leaves half a log."""
         self.usbmuxd.terminate()
         try:
-            ended = [] if self.usbmuxd.wait(LIMIT) == 0 else [f"  => usbmuxd {how_ended(self.usbmuxd.returncode)}"]
+            status = self.usbmuxd.wait(LIMIT)
         except subprocess.TimeoutExpired:
-            ended = ["  => HANGS when it is told to end"]
+            return ["usbmuxd => HANGS when it is told to end"]
+        if status != 0:
+            return [f"usbmuxd => {how_ended(status)}"]
         log, _, _ = (self.folder / "usbmuxd.log").read_text(encoding="utf-8", errors="replace").partition(USBMUXD_END)
         levels = [line for line in log.splitlines() if USBMUXD_LEVELS.match(line)]
         said = fault_text.once(fault_text.tidy("\n".join(levels), self._names()))
         if self.row.second:
             said.sort()  # both come at the same time
-        return ["usbmuxd's log"] + [f"  {line}" for line in fault_text.shorten(said)] + ended
+        return ["usbmuxd's log"] + [f"  {line}" for line in fault_text.shorten(said)]
 
     # ---- what it left
 

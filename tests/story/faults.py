@@ -29,6 +29,7 @@ class Row:
     """name: area/what. settings: KEY=VALUE of scenario files. second: scenario and settings of another phone beside it.
     server: what the signing server does instead, (behaviour, {options of Behaviours.add}).
     limit: seconds for each judge; a judge that is ended by it is a finding. slow: why the row is not run by default.
+    wavers: why the outcome is not always the same; the map has those that were seen, and each of them is right.
     note: said in the map. finished: the restore of this row comes to its end ("erase" or "update")."""
 
     name: str
@@ -40,6 +41,7 @@ class Row:
     server: tuple = ()
     limit: int = 25
     slow: str = ""
+    wavers: str = ""
     note: str = ""
     finished: str = ""
 

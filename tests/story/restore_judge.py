@@ -8,16 +8,19 @@
 
 import dataclasses
 import pathlib
+import plistlib
 import subprocess
 import time
+import zipfile
 
 from simphone import SimPhone
 
-__all__ = ["FAST", "Done", "Restore"]
+__all__ = ["FAILED", "FAST", "FINISHED", "Done", "Restore", "manifest_rewritten"]
 
 # A phone in a hurry. Gaps off the bus stay at a second: see PHONE_GAP_FLOOR_MS in tests/simphone/phone.h.
 FAST = {"time_scale_percent": 2}
 FINISHED = "Status: Restore Finished"
+SMALL_CACHE = 'mount -t tmpfs -o "size=$1" none "$0" && shift && exec "$@"'
 FAILED = "Unable to successfully restore device"
 
 
@@ -36,6 +39,20 @@ class Done:
 
     def tail(self, lines=30):
         return "\n".join([f"exit {self.status} after {self.seconds:.1f} s", *self.log.splitlines()[-lines:]])
+
+
+def manifest_rewritten(path, rewrite):
+    """Lets rewrite(manifest) change the IPSW's BuildManifest; every other member stays as it is."""
+    other = path.with_suffix(".other")
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(other, "w") as new:
+        for member in old.infolist():
+            data = old.read(member)
+            if member.filename == "BuildManifest.plist":
+                manifest = plistlib.loads(data)
+                rewrite(manifest)
+                data = plistlib.dumps(manifest)
+            new.writestr(member, data)
+    other.replace(path)
 
 
 class Restore(SimPhone):
@@ -58,8 +75,8 @@ class Restore(SimPhone):
             assert time.monotonic() < end, f"no trust: {done.stdout}{done.stderr}"
             time.sleep(0.05)
 
-    def engine(self, *, erase=True, variant=None, arguments=(), server=None):
-        """The engine, running."""
+    def engine(self, *, erase=True, variant=None, arguments=(), server=None, cache_bytes=None):
+        """The engine, running. cache_bytes: its cache stands on a file system of that size."""
         command = ["idevicerestore", "-i", self.state()["ecid"], "-y", "-P", "-d",
                    f"--logfile={self.folder / 'engine.log'}", "-C", str(self.folder / "cache"),
                    "-s", server or self.apple.tss_server]
@@ -67,6 +84,10 @@ class Restore(SimPhone):
             command.append("-e")
         if variant:
             command += ["--variant", variant]
+        if cache_bytes:
+            (self.folder / "cache").mkdir()
+            command = ["unshare", "--map-root-user", "--mount", "sh", "-c", SMALL_CACHE, str(self.folder / "cache"),
+                       str(cache_bytes), *command]
         out = open(self.folder / "engine.out", "wb")
         with out:
             return subprocess.Popen([*command, *arguments, str(self.ipsw)], stdin=subprocess.DEVNULL, stdout=out,

@@ -53,10 +53,6 @@ def refusal(machine, index):
 
 def test_a_stranger_is_told_what_to_do(machine):
     assert "accept the trust dialog on the screen" in refusal(machine, ANNA)
-    machine.phone(TABLET).control("deny")
-    assert "user denied the trust dialog" in refusal(machine, TABLET)
-    for line in ("unplug", "plug"):  # the next try asks anew
-        machine.phone(TABLET).control(line)
     machine.phone(OLD).control("passcode set")
     machine.phone(OLD).control("lock")
     assert "a passcode is set" in refusal(machine, OLD)
@@ -118,6 +114,12 @@ def test_diagnostics(machine):
     assert "DesignCapacity" in machine.ok(f"idevicediagnostics -u {udid} ioregentry AppleSmartBattery")
 
 
+def test_usbmuxd_does_not_complain(machine):
+    """Up to here no cable was pulled. A client that asks for the record of a phone never paired is no complaint."""
+    log = machine.ok("journalctl -b --no-pager -u usbmuxd | grep -E '\\]\\[[012]\\]' || true").splitlines()
+    assert [line for line in log if "Failed to read '/var/lib/lockdown/" not in line] == []
+
+
 def test_trust_outlives_a_restart(machine):
     udid, phone = udid_of(machine, ANNA), machine.phone(ANNA)
     boots = phone.control("state")["boots"]
@@ -157,6 +159,12 @@ def test_a_phone_that_forgot_is_paired_anew(machine):
     assert machine.run(f"idevicepair validate -u {udid}").status == 0
 
 
-def test_usbmuxd_does_not_complain(machine):
-    log = machine.ok("journalctl -b --no-pager -u usbmuxd | grep -E '\\]\\[[012]\\]' || true").splitlines()
-    assert [line for line in log if "Failed to read '/var/lib/lockdown/" not in line] == []
+def test_a_phone_that_was_denied_says_so(machine):
+    phone = machine.phone(TABLET)
+    phone.control("forget")
+    machine.ok(f"rm /var/lib/lockdown/{udid_of(machine, TABLET)}.plist")
+    for line in ("unplug", "plug"):
+        phone.control(line)
+    until(lambda: phone.control("state"), lambda state: state["dialog"] == "asking", seconds=180)
+    phone.control("deny")
+    assert "user denied the trust dialog" in refusal(machine, TABLET)

@@ -1,81 +1,27 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The simulated phone's restore before its judge: the unmodified idevicerestore, natively, with pretended Apple servers.
 
-Erase and update from every mode on five phones; twelve at once; and each failure of the engine that a phone or a server
-can cause, with the text that the engine is known to print for it. IDR_SLOW=1 adds the failures that need more than a
-minute of waiting. Best run with several workers (pytest -n 6): the engine mostly waits.
+Erase and update from every mode on five phones; twelve at once; what a phone asks for besides; and the two ways in
+which the engine deceives who calls it: it erases where it was to update, and ends well where it failed. Its failures:
+test_native_judges_restore_failures.py. Best run with several workers (pytest -n 6): the engine mostly waits.
 """
 
 import concurrent.futures
-import os
 import pathlib
-import sys
+import signal
 import tempfile
 
 import pytest
 
-sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1] / name) for name in ("net", "")]
+from restore_fixtures import MIB, PHONE, PHONES
+from restore_judge import FINISHED, Restore
 
-from apple import Apple  # noqa: E402
-from ipsw.make_ipsw import build  # noqa: E402
-from restore_judge import Restore  # noqa: E402
+pytest_plugins = ["restore_fixtures"]
 
-PHONES = {  # product: the version that its IPSW brings
-    "iPhone8,1": ("15.8.4", "19H390"),
-    "iPhone10,6": ("16.7.11", "20H360"),
-    "iPhone14,5": ("18.2", "22C152"),
-    "iPhone18,3": ("26.1", "23B85"),
-    "iPad12,1": ("17.7.1", "21H216"),
-}
-PHONE = "iPhone14,5"
-MIB = 1 << 20
-LIMIT = 60  # seconds, for one run
 RESTORE_SECONDS = 15
 AT_ONCE = 12
-
-slow = pytest.mark.skipif(os.environ.get("IDR_SLOW") != "1", reason="waits for minutes: IDR_SLOW=1")
-
-
-@pytest.fixture(scope="session")
-def store():
-    """Files and servers of one worker; a short path because of sockets."""
-    with tempfile.TemporaryDirectory(prefix="r", dir="/tmp") as folder:
-        yield pathlib.Path(folder)
-
-
-@pytest.fixture(scope="session")
-def ipsws(store):
-    """ipsws(product, wishes…): the path of such a file, made once."""
-    made = {}
-
-    def make(product=PHONE, **wishes):
-        key = (product, repr(sorted(wishes.items())))
-        if key not in made:
-            version, number = PHONES[product]
-            made[key] = store / f"{len(made)}.ipsw"
-            build(made[key], boards=[product], version=version, build=number,
-                  **{"image_bytes": 2 * MIB, "cryptex_bytes": MIB // 2, **wishes})
-        return made[key]
-    return make
-
-
-@pytest.fixture(scope="session")
-def servers(store):
-    (store / "apple").mkdir()
-    with Apple(store / "apple") as apple:
-        yield apple
-
-
-@pytest.fixture
-def apple(servers):
-    yield servers
-    servers.tss.behave_normally()
-
-
-@pytest.fixture
-def folder():
-    with tempfile.TemporaryDirectory(prefix="p", dir="/tmp") as path:
-        yield pathlib.Path(path)
+MINIMUM = {"mode": "recovery", "restore_steps": "minimum"}
+UPGRADE = "Customer Upgrade Install (IPSW)"
 
 
 def restore_one(folder, ipsw, apple, product, mode, erase):
@@ -160,95 +106,127 @@ def test_second_try_after_a_failure(folder, ipsws, apple):
         assert phone.state()["erases"] == 1
 
 
-# ---- failures: what is done to the phone or the server, and what the engine is known to say
-
-MINIMUM = {"mode": "recovery", "restore_steps": "minimum"}
+# ---- what a phone asks for besides
 
 
-def failure(name, text, *, status=1, wishes=None, tss=None, phone=None, faults=(), run=None, why=None,
-            product=PHONE, marks=()):
-    """text: words that the output or log must have. tss: (behaviour, options). why: the phone's own reason."""
-    return pytest.param({"text": [text] if isinstance(text, str) else text, "status": status, "wishes": wishes or {},
-                         "tss": tss, "phone": {**MINIMUM, **(phone or {})}, "faults": faults, "run": run or {}, "why": why,
-                         "product": product}, id=name, marks=marks)
+def restored(folder, ipsw, apple, **settings):
+    """The log, the output and the events of an erase from recovery that must succeed."""
+    with Restore(folder, ipsw, apple, product=PHONE, **{"mode": "recovery", **settings}) as phone:
+        done = phone.run()
+        assert done.finished, done.tail()
+        assert phone.state()["erases"] == 1 and not phone.seen("answer", verdict="bad")
+        return done, phone.events()
 
 
-FULL = {"restore_steps": "full"}
-FAILURES = [
-    # before the phone is touched
-    failure("unplugged", "Unable to discover device mode", phone={"plugged": "no"}),
-    failure("not-signed", ["STATUS=94", "Unable to get SHSH blobs for this device"], tss=("94", {})),
-    failure("variant-unknown", "Unable to find a matching build identity", run={"variant": "Customer Nonsense"}),
-    failure("component-missing", "Could not find all required components",
-            wishes={"damage": ["missing:SEP"]}),
-    # in recovery and DFU
-    failure("enter-recovery-refused", "Unable to place device into recovery mode",
-            phone={"mode": "normal"}, faults=["lockdown got EnterRecovery error:SetProhibited"]),
-    failure("upload-broken", "Unable to send iBEC", faults=["recovery got byte 30000 unplug"]),
-    failure("ibss-rejected", "Possibly invalid iBSS", phone={"mode": "dfu", "dfu_trouble": "no-reset"}),
-    # the restore
-    *[failure(f"status-{number}", text, phone={"restore_status": number}) for number, text in (
-        (6, "Status: Disk Failure"), (14, "Status: Fail"), (27, "Status: Failed to mount filesystems."),
-        (51, "Status: Failed to load SEP Firmware."), (53, "Status: Failed to recover FDR data."),
-        (99, "Unhandled status message (99)"), (1015, "Status: X-Gold Baseband Update Failed. Defective Unit?"),
-        ("0xffffffffffffffff", "Status: Verification Error"))],
-    failure("status-without-error", ["Status: Fail", "Could not read data (-256). Aborting."],
-            phone={"restore_status": "14:none"}),
-    # the false success: a message after the failing one
-    failure("status-then-progress", ["Status: Fail", "DONE"], status=0,
-            phone={"restore_status": "14", "restore_after_status": "progress"}),
-    failure("host-too-old", ["Unhandled status message (10)", "This host version is unsupported"],
-            phone={"required_types": "RootTicket,BootabilityBundleV2"}),
-    failure("asr-silent", "Unable to receive data from ASR", phone={"asr_silent": "yes"}),
-    # exit 0 and DONE: a ProgressMsg was still waiting to be read when sending had failed
-    failure("asr-lost", ["Unable to send payload to ASR", "Unable to successfully restore device", "DONE"], status=0,
-            faults=["asr got byte 600000 reset"], why="asr: the connection was closed before the end"),
-    failure("asr-garbage", ["Unable to send payload to ASR", "Unable to successfully restore device", "DONE"], status=0,
-            faults=["asr got byte 600000 garbage"], why="asr: the checksum of a chunk is wrong"),
-    failure("asr-unknown-command", "ASR was unable to validate the filesystem", faults=["asr sent OOBData 2 garbage"]),
-    failure("cable-out", "Could not read data (-256). Aborting.",
-            faults=["restored sent CheckpointMsg/restore_images unplug"]),
-    failure("reboot-midway", "Could not read data (-256). Aborting.",
-            faults=["restored sent CheckpointMsg/restore_images reboot"]),
-    failure("crash", "*** restored crashed, backtrace following ***", phone={"restored_crash": "yes"}),
-    failure("fdr-unreachable", "Status: Failed to recover FDR data.", phone={**FULL, "fdr_host": "127.0.0.1:1"}),
-    failure("baseband-refused", "device didn't accept BasebandData", phone={**FULL, "baseband": "refuse"}),
-    failure("cryptex-lost", "Failed to send component Cryptex1,SystemOS", phone=FULL, faults=["data got byte 200000 reset"]),
-    failure("splat", ["Unhandled status message (100)", "install_splat [0]D("],
-            phone={**FULL, "fail_at": "install_splat:-100"}),
-    failure("ticket-refused-midway", ["Unable to fetch SE ticket", "Couldn't get SE firmware data"], phone=FULL,
-            tss=("94", {"where": {"tickets": ["BBTicket", "SE,Ticket"]}})),
-    failure("sep", ["Status: Failed to load SEP Firmware.", "load_sep_os [0]D("],
-            phone={**FULL, "fail_at": "load_sep_os"}),
-    # minutes of waiting
-    failure("ibec-rejected", "Possibly invalid iBEC", tss=("bad_signature", {}), marks=slow),
-    failure("restored-never-ready", "Device failed to enter restore mode.", phone={"restore_never_ready": "yes"},
-            marks=slow),
-]
+def of(events, name, **fields):
+    return [event for event in events if event["event"] == name and fields.items() <= event.items()]
 
 
-@pytest.mark.parametrize("case", FAILURES)
-def test_failure(folder, ipsws, apple, case):
-    ipsw = ipsws(case["product"], **case["wishes"])
-    if case["tss"]:
-        name, options = case["tss"]
-        apple.tss.behave(name, **options)
-    truth = ipsws(case["product"])
-    with Restore(folder, ipsw, apple, product=case["product"], truth=truth, faults=case["faults"],
-                 **case["phone"]) as phone:
-        done = phone.run(limit=400 if os.environ.get("IDR_SLOW") == "1" else LIMIT + 30, **case["run"])
-        assert done.status == case["status"] and not done.finished, done.tail()
-        for text in case["text"]:
-            assert text in done.out or text in done.log, f"'{text}' is missing\n{done.tail()}"
-        if case["why"]:
-            assert phone.seen("restore-failed", why=case["why"])
-        state = phone.state()
-        assert state["erases"] == state["updates"] == 0
-        assert state["version"] != PHONES[case["product"]][0]
+def test_unknown_request_is_no_failure(folder, ipsws, apple):
+    """A newer system asks for what the engine does not know; whoever waits for the answer waits for ever."""
+    done, _ = restored(folder, ipsws(), apple)
+    assert "Unknown data request 'HostSystemTime' received" in done.out
 
 
 def test_no_proxy_is_no_failure(folder, ipsws, apple):
-    with Restore(folder, ipsws(), apple, product=PHONE, **MINIMUM, fdr="refuse") as phone:
-        done = phone.run()
+    done, _ = restored(folder, ipsws(), apple, **MINIMUM, fdr="refuse")
+    assert "Could not create Reverse Proxy" in done.out
+
+
+@pytest.mark.parametrize("fdr", ["old", "none"])
+def test_proxy_of_old_phones(folder, ipsws, apple, fdr):
+    """The engine turns to protocol 1 when BeginCtrl is refused, or not answered."""
+    address = {"fdr_host": f"127.0.0.1:{apple.port('gg', 'http')}"} if fdr == "old" else {}
+    done, events = restored(folder, ipsws(), apple, fdr=fdr, **address)
+    assert "Device didn't accept new reverse proxy protocol, trying to use old one" in done.out
+    assert "giving up" not in done.out
+    assert [event["status"] for event in of(events, "proxy-answer")] == [200, 200] * (fdr == "old")
+
+
+def test_key_of_an_encrypted_image(folder, ipsws, apple):
+    """An image that begins as an encrypted archive: the engine waits for the phone to ask for its key."""
+    url = f"http://127.0.0.1:{apple.port('gg', 'http')}/key"
+    done, events = restored(folder, ipsws(aea_magic=True), apple, url_asset=url)
+    assert done.out.count(f"Requesting URLAsset from {url}") == 2
+    assert of(events, "key", verdict="good") and of(events, "answer", data_type="URLAsset", verdict="good")
+    assert of(events, "answer", about="Cryptex1,SystemOS", verdict="good")
+
+
+def test_encrypted_image_whose_key_nobody_wants(folder, ipsws, apple):
+    done, _ = restored(folder, ipsws(aea_magic=True), apple)
+    assert "No URLAsset requested, assuming it is not necessary." in done.log
+
+
+def test_early_access_firmware(folder, ipsws, apple):
+    """No manifest at hand has such a component: an entry for the iBoot of early systems is marked as one."""
+    _, events = restored(folder, ipsws(rewrite=early_access), apple)
+    assert [(event["about"], event["verdict"]) for event in of(events, "answer", data_type="EANData")] == \
+        [("IsEarlyAccessFirmware", "good")]
+    assert [event["about"] for event in of(events, "ask", data_type="EANData")][1:] == ["LLB"]
+
+
+def early_access(manifest):
+    for identity in manifest["BuildIdentities"]:
+        identity["Manifest"]["LLB"]["Info"]["IsEarlyAccessFirmware"] = True
+
+
+# ---- the trap
+
+
+@pytest.mark.parametrize("mode", ["normal", "recovery"])
+def test_update_erases_without_upgrade_identity(folder, ipsws, apple, mode):
+    """No -e, no question, exit 0: and the user's data is gone. The engine takes any identity of the board."""
+    with Restore(folder, ipsws(variants=("erase",)), apple, product=PHONE, mode=mode) as phone:
+        if mode == "normal":
+            phone.pair()
+        assert phone.state()["files"] > 0
+        done = phone.run(erase=False)
         assert done.finished, done.tail()
-        assert "Could not create Reverse Proxy" in done.out
+        phone.wait_event("restored", kind="erase")
+        after = phone.state()
+        assert (after["files"], after["hosts"], after["erases"], after["updates"]) == (0, 0, 1, 0)
+
+
+@pytest.mark.parametrize("mode", ["normal", "recovery"])
+def test_exact_variant_never_erases(folder, ipsws, apple, mode):
+    with Restore(folder, ipsws(variants=("erase",)), apple, product=PHONE, mode=mode) as phone:
+        if mode == "normal":
+            phone.pair()
+        before = phone.state()
+        done = phone.run(erase=False, variant=UPGRADE)
+        assert done.status == 1 and "Unable to find a matching build identity" in done.out, done.tail()
+        assert {**phone.state(), "sessions": before["sessions"]} == before
+
+
+# ---- exit 0 and DONE, and nothing was restored
+
+
+def left_midway(phone, done):
+    assert done.status == 0 and FINISHED not in done.out and not done.finished, done.tail()
+    phone.wait_event("attach", mode="recovery", after=len(phone.seen("attach")))
+    state = phone.state()
+    assert state["partial"] * state["erases"] == 0 and state["updates"] == 0
+    assert state["version"] != PHONES[PHONE][0]
+    return state
+
+
+def test_false_success_by_a_signal(folder, ipsws, apple):
+    with Restore(folder, ipsws(), apple, product=PHONE, mode="recovery", time_scale_percent=100,
+                 gap_ms=1000, boot_ms=1000) as phone:
+        process = phone.engine()
+        try:
+            phone.wait_event("checkpoint", name="wait_for_storage", complete=0)
+            process.send_signal(signal.SIGTERM)
+            status = process.wait(90)
+        finally:
+            process.kill()
+            process.wait()
+        left_midway(phone, phone.done(status, 0))
+
+
+def test_false_success_by_an_option(folder, ipsws, apple):
+    """-x: it leaves at the first NORData, before anything was erased."""
+    with Restore(folder, ipsws(), apple, product=PHONE, mode="recovery") as phone:
+        before = phone.state()
+        state = left_midway(phone, phone.run(arguments=["-x"]))
+        assert state["files_digest"] == before["files_digest"] and not state["auto_boot"]

@@ -70,9 +70,10 @@ static void open_say(struct party *h, struct input *in, unsigned i)
 	uint8_t address = take8(in);
 	BUF_AUTO nothing = {};
 
-	frame_say(h, i,
-		  (struct wire_head){ .word = WIRE_OPEN, .id = ++h->ids, .a = address ? address : 2 },
-		  &nothing);
+	frame_say(
+	    h, i,
+	    (struct wire_head){ .word = WIRE_OPEN, .id = ++h->ids, .a = address ? address : 2 },
+	    &nothing);
 }
 
 static void control_say(struct party *h, struct input *in, unsigned i)
@@ -110,9 +111,8 @@ static void out_say(struct party *h, struct input *in, unsigned i)
 		buf_add(&body, bytes, len);
 	}
 	frame_say(h, i,
-		  (struct wire_head){ .word = WIRE_OUT,
-				      .id = ++h->ids,
-				      .a = kind & 2 ? take8(in) : MUX_EP_OUT },
+		  (struct wire_head){
+		      .word = WIRE_OUT, .id = ++h->ids, .a = kind & 2 ? take8(in) : MUX_EP_OUT },
 		  &body);
 }
 

@@ -8,6 +8,7 @@
 #include "bed.h"
 
 #include "bed_host.h"
+#include "lines.h"
 #include "lockdown_verbs.h"
 #include "services/afc.h"
 #include "services/diagnostics_relay.h"
@@ -17,18 +18,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { LINES = 8, AFC_HEADER = 40 };
-
-struct line {
-	struct service *service; /* NULL: not open */
-	bool closed;
-	bool afc;
-};
-
-struct party {
-	struct bed *bed;
-	struct line lines[LINES];
-};
+enum { AFC_HEADER = 40 };
 
 static const char *const settings[] = {
 	"seed=1",
@@ -63,37 +53,6 @@ static const char *const settings[] = {
 };
 
 /* ---- connections ---- */
-
-static void line_took(void *user, const void *bytes, size_t len)
-{
-	struct line *l = user;
-	const uint8_t *at = bytes;
-	static volatile uint8_t seen;
-
-	assert_non_null(l);
-	if (len > 0) /* the sanitizer looks at both ends */
-		seen = (uint8_t)(at[0] + at[len - 1]);
-}
-
-static void line_ended(void *user)
-{
-	((struct line *)user)->closed = true;
-}
-
-static void line_free(struct line *l)
-{
-	if (l->service)
-		l->service->class->free(l->service);
-	*l = (struct line){};
-}
-
-/* A carrier frees what closed, and all when the phone is off the bus. */
-static void reap(struct party *p)
-{
-	for (unsigned i = 0; i < LINES; i++)
-		if (p->lines[i].closed || !p->bed->phone.usb.shape)
-			line_free(&p->lines[i]);
-}
 
 static plist_t computers_record(void)
 {
@@ -152,16 +111,13 @@ static uint16_t port_take(struct party *p, uint8_t kind, bool *ret_afc)
 
 static void line_open(struct party *p, struct line *l, uint8_t kind)
 {
-	const struct stream stream = { line_took, line_ended, l, nullptr };
-	bool afc;
 	uint16_t port;
 
 	line_free(l);
 	if (!p->bed->phone.usb.shape)
 		return;
-	port = port_take(p, kind % 16, &afc);
-	l->service = ports_open(&p->bed->phone.ports, port, &stream);
-	l->afc = afc;
+	port = port_take(p, kind % 16, &l->afc);
+	line_connect(p, l, port);
 }
 
 /* ---- what is said ---- */
@@ -216,7 +172,8 @@ static void add_afc(struct input *in, struct buf *to)
 	for (unsigned i = 0; i < (flags & 3); i++) {
 		uint8_t number = take8(in);
 
-		add_le64(&body, number < 0xf0 ? number % 8 : (uint64_t)(int64_t)(int32_t)take32(in));
+		add_le64(&body,
+			 number < 0xf0 ? number % 8 : (uint64_t)(int64_t)(int32_t)take32(in));
 	}
 	if (flags & 4)
 		add_path(in, &body);
@@ -243,8 +200,9 @@ static void add_pair(struct input *in, struct buf *to)
 	uint32_t len = 0;
 
 	plist_dict_set_item(request, "Request",
-			    plist_new_string(flags & 1 ? "Unpair" : flags & 2 ? "ValidatePair"
-									      : "Pair"));
+			    plist_new_string(flags & 1   ? "Unpair"
+					     : flags & 2 ? "ValidatePair"
+							 : "Pair"));
 	plist_dict_set_item(request, "PairRecord", plist_copy(computers_record()));
 	if (flags & 4)
 		plist_to_bin(request, &xml, &len);
@@ -253,13 +211,6 @@ static void add_pair(struct input *in, struct buf *to)
 	plist_free(request);
 	add_framed(to, &(struct buf){ .bytes = (uint8_t *)xml, .len = len }, false);
 	plist_mem_free(xml);
-}
-
-static void say(struct party *p, struct line *l, const uint8_t *bytes, size_t len)
-{
-	if (l->service && ports_taking(l->service))
-		l->service->class->feed(l->service, bytes, len);
-	reap(p);
 }
 
 static void message_say(struct party *p, struct line *l, struct input *in, uint8_t kind)
@@ -279,10 +230,10 @@ static void message_say(struct party *p, struct line *l, struct input *in, uint8
 		add_request(in, &message);
 	}
 	if (kind == 2) /* in two pieces */
-		say(p, l, message.bytes, message.len / 2);
+		line_say(p, l, message.bytes, message.len / 2);
 	len = kind == 2 ? message.len / 2 : 0;
 	if (len < message.len)
-		say(p, l, message.bytes + len, message.len - len);
+		line_say(p, l, message.bytes + len, message.len - len);
 }
 
 static void hand(struct party *p, uint8_t which)
@@ -316,7 +267,7 @@ static void hand(struct party *p, uint8_t which)
 		phone_press(&p->bed->phone, "restart");
 		break;
 	}
-	reap(p);
+	lines_reap(p);
 }
 
 static void act(struct party *p, struct input *in)
@@ -328,11 +279,10 @@ static void act(struct party *p, struct input *in)
 	case 0:
 	case 1:
 		line_open(p, l, take8(in));
-		reap(p);
 		return;
 	case 2:
 		timers_run(&p->bed->timers, p->bed->timers.now_ms + take8(in) * 64u);
-		reap(p);
+		lines_reap(p);
 		return;
 	case 3:
 		hand(p, take8(in));
@@ -363,9 +313,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	while (in.at < in.end)
 		act(&p, &in);
 	timers_run(&p.bed->timers, p.bed->timers.now_ms + 20000);
-	reap(&p);
-	for (unsigned i = 0; i < LINES; i++)
-		line_free(&p.lines[i]);
+	lines_reap(&p);
+	lines_free(&p);
 	bed_free(p.bed);
 	return 0;
 }

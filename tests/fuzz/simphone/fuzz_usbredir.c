@@ -182,7 +182,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		log = fopen("/dev/null", "we");
 	}
 	rig_phone(&p.rig, &in, log);
-	door = door_usbredir_new(&p.rig.loop, &p.rig.phone.usb, &p.rig.phone.log, address.sun_path, 0);
+	door =
+	    door_usbredir_new(&p.rig.loop, &p.rig.phone.usb, &p.rig.phone.log, address.sun_path, 0);
 	p.fd = accept4(listening, nullptr, nullptr, SOCK_CLOEXEC);
 	greet(&p);
 	while (in.at < in.end && !p.rig.loop.quit)

@@ -225,6 +225,11 @@ static void stream_close(void *user)
 		mux_client_kill(c, "the phone closed the connection");
 }
 
+static void stream_taking(void *user)
+{
+	client_watch(user);
+}
+
 static void connect_end(struct mux_client *c, unsigned number)
 {
 	c->state = number == RESULT_OK ? CLIENT_CONNECTED : CLIENT_COMMAND;
@@ -249,6 +254,8 @@ static void connect_now(void *user)
 	c->opening = true;
 	c->service = ports_open(&phone->ports, c->port, &stream);
 	c->opening = false;
+	if (c->service)
+		ports_on_taking(c->service, stream_taking);
 	connect_end(c, c->service ? RESULT_OK : RESULT_REFUSED);
 }
 

@@ -12,7 +12,10 @@
 
 #include "text.h"
 
-enum { RETRY_MS = 50 };
+enum {
+	RETRY_MS = 50,
+	OUTPUT_HIGH = 4 * 1024 * 1024, /* beyond it a peer that does not read is not read either */
+};
 
 struct door_usbredir {
 	struct loop *loop;  /* borrowed */
@@ -32,9 +35,14 @@ struct door_usbredir {
 
 static void door_ready(void *user, short events);
 
+static bool peer_may_ask(const struct door_usbredir *d)
+{
+	return usbredirparser_get_bufferered_output_size(d->parser) < OUTPUT_HIGH;
+}
+
 static void door_watch(struct door_usbredir *d)
 {
-	short events = POLLIN;
+	short events = peer_may_ask(d) ? POLLIN : 0;
 
 	if (usbredirparser_has_data_to_write(d->parser))
 		events |= POLLOUT;
@@ -44,8 +52,11 @@ static void door_watch(struct door_usbredir *d)
 static int peer_read(void *user, uint8_t *bytes, int len)
 {
 	struct door_usbredir *d = user;
-	ssize_t got = recv(d->fd, bytes, (size_t)len, MSG_DONTWAIT);
+	ssize_t got;
 
+	if (!peer_may_ask(d))
+		return 0;
+	got = recv(d->fd, bytes, (size_t)len, MSG_DONTWAIT);
 	if (got == 0)
 		return -1;
 	if (got < 0)

@@ -353,11 +353,15 @@ static void plist_take(struct mux_client *c, plist_t request, uint32_t tag)
 /* Only XML, as usbmuxd. What is none is passed over in silence. */
 static void xml_take(struct mux_client *c, const uint8_t *bytes, size_t len, uint32_t tag)
 {
-	plist_t request = nullptr;
+	plist_t parsed = nullptr, request;
 
 	c->version = 1;
-	plist_from_xml((const char *)bytes, (uint32_t)len, &request);
-	if (request && plist_get_node_type(request) == PLIST_DICT)
+	plist_from_xml((const char *)bytes, (uint32_t)len, &parsed);
+	if (!parsed)
+		return;
+	request = plist_washed(parsed);
+	plist_free(parsed);
+	if (plist_get_node_type(request) == PLIST_DICT)
 		plist_take(c, request, tag);
 	plist_free(request);
 }

@@ -117,10 +117,12 @@ static size_t control_greet(struct fdr_link *l)
 		memcpy(answer, hello_ctrl, sizeof(hello_ctrl) - 1);
 		put_le16(answer + sizeof(hello_ctrl) - 1, f->conn_port);
 		link_send(l, "ConnPort", answer, sizeof(answer));
+		f->old = true;
 		l->greeted = true;
 		return l->in.len;
 	}
-	if (memcmp(l->in.bytes, begin_ctrl, sizeof(begin_ctrl) - 1) != 0) {
+	if (memcmp(l->in.bytes, begin_ctrl, sizeof(begin_ctrl) - 1) != 0 ||
+	    f->run->phone->scenario.restore.fdr == FDR_OLD) {
 		link_close(l);
 		return l->in.len;
 	}
@@ -130,6 +132,7 @@ static size_t control_greet(struct fdr_link *l)
 	tap_message(l->service.stream.tap, FAULT_GOT, begin_ctrl);
 	plist_t answer = plist_new_dict();
 
+	f->old = false;
 	plist_dict_set_item(answer, "ConnPort", plist_new_uint(f->conn_port));
 	if (f->run->phone->scenario.restore.fdr != FDR_NONE)
 		plist_send(l, "ConnPort", nullptr, 0, answer);
@@ -149,10 +152,24 @@ static void ping_send(struct fdr_link *l)
 	l->fdr->state = FDR_PINGED;
 }
 
-static size_t conn_greet(struct fdr_link *l)
+/* Protocol 1 repeats the word, protocol 2 wraps it into a property list. */
+static void hello_send(struct fdr_link *l)
 {
 	plist_t answer;
 
+	if (l->fdr->old) {
+		link_send(l, hello_conn, hello_conn, sizeof(hello_conn));
+		return;
+	}
+	answer = plist_new_dict();
+	plist_dict_set_item(answer, "Command", plist_new_string(hello_conn));
+	plist_dict_set_item(answer, "Identifier",
+			    plist_new_string(l->fdr->run->phone->identity.udid));
+	plist_send(l, hello_conn, nullptr, 0, answer);
+}
+
+static size_t conn_greet(struct fdr_link *l)
+{
 	if (l->in.len < sizeof(hello_conn))
 		return 0;
 	tap_message(l->service.stream.tap, FAULT_GOT, hello_conn);
@@ -160,11 +177,7 @@ static size_t conn_greet(struct fdr_link *l)
 		use_over(l->fdr, "the host does not say hello on the proxy's connection");
 		return 0;
 	}
-	answer = plist_new_dict();
-	plist_dict_set_item(answer, "Command", plist_new_string(hello_conn));
-	plist_dict_set_item(answer, "Identifier",
-			    plist_new_string(l->fdr->run->phone->identity.udid));
-	plist_send(l, hello_conn, nullptr, 0, answer);
+	hello_send(l);
 	l->greeted = true;
 	ping_send(l);
 	return sizeof(hello_conn);

@@ -7,7 +7,8 @@
  *   control   BeginCtrl ──▶ ConnPort … "connect" ──▶
  *   second    HelloConn ──▶ HelloConn, Ping ──▶ Pong [, proxy HOST:PORT ──▶ echo, GET ──▶ answer]
  *
- * Old hosts (protocol 1) say HelloCtrl and get the port as two bytes.
+ * In protocol 1 the host says HelloCtrl and gets the port as two bytes, and the phone repeats
+ * HelloConn as it came. Hosts turn to it when BeginCtrl fails.
  */
 #pragma once
 
@@ -33,6 +34,7 @@ struct fdr {
 	struct fdr_link *control, *conn; /* belong to their carriers */
 	uint16_t conn_port;
 	enum fdr_state state;
+	bool old;         /* the control connection speaks protocol 1 */
 	struct buf asked; /* what the host must echo */
 	struct timer patience;
 };

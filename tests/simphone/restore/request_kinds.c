@@ -361,6 +361,8 @@ static void object_describe(struct request *q, plist_t arguments)
 
 static enum judgement object_end(struct request *q)
 {
+	if (q->key == KEY_ASKED)
+		return request_bad(q, "the image came without its key");
 	if (q->step->asked == ASKED_SOURCE_OBJECT) {
 		if (q->member && !member_whole(q->member))
 			return request_bad(q, "the file is not whole");
@@ -371,15 +373,11 @@ static enum judgement object_end(struct request *q)
 	return judge_image(q, q->step->about, q->pieces.bytes, q->pieces.len);
 }
 
-static enum judgement judge_url(struct request *q, plist_t answer);
-
 static enum judgement judge_object(struct request *q, plist_t answer)
 {
 	size_t len = 0;
 	const uint8_t *bytes = answer_data(answer, "FileData", &len);
 
-	if (plist_dict_get_item(answer, "ResponseStatus")) /* the image's key, asked in between */
-		return judge_url(q, answer) == ANSWER_BAD ? ANSWER_BAD : ANSWER_MORE;
 	if (!bytes)
 		return plist_dict_get_item(answer, "FileDataDone")
 			   ? object_end(q)
@@ -399,7 +397,7 @@ void request_url(struct request *q, plist_t arguments)
 			    plist_new_string(q->run->phone->scenario.restore.url_asset));
 }
 
-static enum judgement judge_url(struct request *q, plist_t answer)
+enum judgement request_url_judge(struct request *q, plist_t answer)
 {
 	plist_t status = plist_dict_get_item(answer, "ResponseStatus");
 	uint64_t code = 0;
@@ -440,7 +438,8 @@ static const struct request_kind kinds[] = {
 	[ASKED_BOOT_OBJECT] = { "PersonalizedBootObjectV3", .describe = object_describe,
 				.judge = judge_object },
 	[ASKED_BASEBAND] = { "BasebandData", "BasebandData", baseband_describe, baseband_judge },
-	[ASKED_URL] = { "URLAsset", .describe = request_url, .judge = judge_url, .async = true },
+	[ASKED_URL] = { "URLAsset", .describe = request_url, .judge = request_url_judge,
+			.async = true },
 	[ASKED_UNKNOWN] = { "HostSystemTime", .silent = true },
 };
 

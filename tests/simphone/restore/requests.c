@@ -16,12 +16,34 @@ struct data_link {
 	struct request *request;   /* NULL: no longer wanted */
 };
 
+static void answer_log(struct request *q, const char *why);
+
+static void key_take(struct request *q, plist_t answer)
+{
+	struct run *run = q->run;
+	bool good = request_url_judge(q, answer) == ANSWER_GOOD;
+	const char *why = good ? nullptr : q->why;
+
+	EVLOG(&run->phone->log, "key", LOG_TEXT("verdict", good ? "good" : "bad"),
+	      LOG_TEXT("why", why ? why : ""));
+	if (good) {
+		q->key = KEY_GOOD;
+		return;
+	}
+	answer_log(q, why);
+	request_end(q);
+	run_answered(run, why);
+}
+
 static void link_take(struct plist_stream *s, plist_t message)
 {
 	struct data_link *l = (struct data_link *)s;
+	struct request *q = l->request;
 
-	if (l->request)
-		request_take(l->request, message);
+	if (q && l == q->key_link)
+		key_take(q, message);
+	else if (q)
+		request_take(q, message);
 }
 
 static void link_free(struct service *service)
@@ -29,7 +51,9 @@ static void link_free(struct service *service)
 	struct data_link *l = (struct data_link *)service;
 	struct request *q = l->request;
 
-	if (q) {
+	if (q && l == q->key_link) {
+		q->key_link = nullptr;
+	} else if (q) {
 		struct run *run = q->run;
 
 		q->link = nullptr;
@@ -54,6 +78,9 @@ static struct service *link_open(struct phone *phone, void *user, const struct s
 	if (!q->link) {
 		l->request = q;
 		q->link = l;
+	} else if (q->key == KEY_ASKED && !q->key_link) {
+		l->request = q;
+		q->key_link = l;
 	}
 	return &l->plist.service;
 }
@@ -146,11 +173,11 @@ static void answer_log(struct request *q, const char *why)
 
 /*
  * After the first piece of an encrypted image the host waits a while, on the same connection, for
- * the address of its key.
+ * the address of its key. Made up: that it brings the key on a second connection to the same port.
  */
 static void key_ask(struct request *q, plist_t answer)
 {
-	struct plist_stream *s = q->link ? (struct plist_stream *)q->link : q->run->main;
+	struct plist_stream *s = (struct plist_stream *)q->link;
 	size_t len = 0;
 	const uint8_t *bytes = answer_data(answer, "FileData", &len);
 	plist_t message, arguments;
@@ -164,6 +191,8 @@ static void key_ask(struct request *q, plist_t answer)
 	plist_dict_set_item(message, "MsgType", plist_new_string("DataRequestMsg"));
 	plist_dict_set_item(message, "DataType", plist_new_string("URLAsset"));
 	plist_dict_set_item(message, "Arguments", arguments);
+	plist_dict_set_item(message, "DataPort", plist_new_uint(q->port));
+	q->key = KEY_ASKED;
 	plist_stream_send(s, message);
 }
 
@@ -204,6 +233,9 @@ void request_end(struct request *q)
 	if (q->link)
 		q->link->request = nullptr; /* the host closes it */
 	q->link = nullptr;
+	if (q->key_link)
+		q->key_link->request = nullptr;
+	q->key_link = nullptr;
 	plist_free(q->names);
 	member_free(q->member);
 	EVP_MD_CTX_free(q->hash);

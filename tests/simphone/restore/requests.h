@@ -25,6 +25,9 @@ struct request;
 
 enum { PART_NONCE_BYTES = 20 };
 
+/* Of an encrypted image: the host is asked to fetch it, once the image begins. */
+enum image_key { KEY_UNASKED, KEY_ASKED, KEY_GOOD };
+
 /* What an answer is worth. */
 enum judgement { ANSWER_GOOD, ANSWER_MORE, ANSWER_BAD };
 
@@ -53,6 +56,8 @@ struct request {
 	EVP_MD_CTX *hash;       /* of the pieces; owned */
 	uint64_t bytes;         /* of all that came */
 	bool first;             /* no piece has come */
+	enum image_key key;
+	struct data_link *key_link;      /* the host's connection for it, or NULL; its carrier's */
 	uint8_t nonce[PART_NONCE_BYTES]; /* of the chip that asks; its ticket must repeat it */
 	struct asr asr;
 };
@@ -68,8 +73,9 @@ void request_end(struct request *q);
 const struct request_kind *request_kind_of(enum asked asked);
 /* The name of the image that is to come, once the host has listed them. */
 const char *request_image(const struct request *q);
-/* Arguments of a GET of the scenario's url_asset. */
+/* Arguments of a GET of the scenario's url_asset; whether that was answered. */
 void request_url(struct request *q, plist_t arguments);
+enum judgement request_url_judge(struct request *q, plist_t answer);
 
 /* The data item at @key, or NULL. */
 const uint8_t *answer_data(plist_t answer, const char *key, size_t *ret_len);

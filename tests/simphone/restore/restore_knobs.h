@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-enum fdr_rule { FDR_ACCEPT, FDR_REFUSE, FDR_NONE };
+enum fdr_rule { FDR_ACCEPT, FDR_REFUSE, FDR_NONE, FDR_OLD };
 enum restore_steps { RESTORE_STEPS_FULL, RESTORE_STEPS_MINIMUM };
 enum baseband_rule { BASEBAND_ACCEPT, BASEBAND_REFUSE };
 

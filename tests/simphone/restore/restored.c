@@ -87,7 +87,7 @@ static void reboot(struct restored_link *l)
 	plist_stream_send(&l->plist, success_new());
 	phone_leave(l->restored->phone,
 		    recovery_auto_boot(&l->restored->phone->recovery) ? MODE_NORMAL : MODE_RECOVERY,
-		    PHONE_LINGER_MS, "Reboot");
+		    PHONE_SHUTDOWN_MS, "Reboot");
 }
 
 static void goodbye(struct restored_link *l)

@@ -1,36 +1,20 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "restore/run.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "phone.h"
+#include "restore/run_parts.h"
 #include "text.h"
 
 enum {
 	TICKS = 10, /* ProgressMsg of a step that tells percentages */
-	ANSWER_PATIENCE_MS = 300000,
+	STAY_MS = 300000,
 	GOODBYE_PATIENCE_MS = 10000,
 	FAILED_LINGER_MS = 300, /* so that the host gets the status */
-	STATUS_FAILED = 14,     /* when a step has none of its own */
-	TRAIL_MAX = 32768,
 };
 
-/* Data types without which this release refuses the host, see checkpoint 0x655. */
-static const struct {
-	unsigned ios;
-	const char *names;
-} required[] = {
-	{ 0, "SystemImageData,RootTicket,NORData,KernelCache" },
-	{ 15, "SystemImageRootHash,SystemImageCanonicalMetadata" },
-	{ 16, "FirmwareUpdaterPreflight,SourceBootObjectV4" },
-	{ 18, "MessageUseStreamedImageFile,URLAsset" },
-};
-
-static void run_next(struct run *r);
-
-static const struct step *step_now(const struct run *r)
+const struct step *run_step(const struct run *r)
 {
 	unsigned count;
 
@@ -42,65 +26,6 @@ static uint64_t scaled(const struct run *r, uint64_t ms)
 	return ms * r->phone->scenario.time_scale_percent / 100;
 }
 
-/* ---- messages ---- */
-
-static plist_t message_new(const char *type)
-{
-	plist_t message = plist_new_dict();
-
-	plist_dict_set_item(message, "MsgType", plist_new_string(type));
-	return message;
-}
-
-static void run_send(struct run *r, plist_t message)
-{
-	if (r->main)
-		plist_stream_send(r->main, message);
-	else
-		plist_free(message);
-}
-
-void run_progress(struct run *r, unsigned operation, int percent)
-{
-	plist_t message;
-
-	if (!operation)
-		return;
-	message = message_new("ProgressMsg");
-	plist_dict_set_item(message, "Operation", plist_new_uint(operation));
-	plist_dict_set_item(message, "Progress", plist_new_int(percent));
-	run_send(r, message);
-}
-
-[[gnu::format(printf, 2, 3)]] static void trail_add(struct run *r, const char *format, ...)
-{
-	char line[512];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(line, sizeof(line), format, args);
-	va_end(args);
-	if (r->trail.len > TRAIL_MAX)
-		buf_drop(&r->trail, r->trail.len / 2);
-	buf_addf(&r->trail, "%s\n", line);
-}
-
-static void checkpoint_send(struct run *r, const struct step *s, bool complete, int64_t result,
-			    const char *error)
-{
-	plist_t message = message_new("CheckpointMsg");
-
-	plist_dict_set_item(message, "CHECKPOINT_ID", plist_new_uint(s->checkpoint));
-	plist_dict_set_item(message, "CHECKPOINT_NAME", plist_new_string(s->name));
-	plist_dict_set_item(message, "CHECKPOINT_RESULT", plist_new_int(result));
-	plist_dict_set_item(message, "CHECKPOINT_COMPLETE", plist_new_bool(complete));
-	if (error)
-		plist_dict_set_item(message, "CHECKPOINT_ERROR", plist_new_string(error));
-	EVLOG(&r->phone->log, "checkpoint", LOG_TEXT("name", s->name), LOG_INT("id", s->checkpoint),
-	      LOG_INT("complete", complete), LOG_INT("result", result));
-	run_send(r, message);
-}
-
 /* ---- the end ---- */
 
 static void run_leave(struct run *r, enum mode next, unsigned linger_ms, const char *why)
@@ -110,26 +35,13 @@ static void run_leave(struct run *r, enum mode next, unsigned linger_ms, const c
 	phone_leave(r->phone, next, linger_ms, why);
 }
 
-static void status_send(struct run *r, uint64_t status, int64_t error, const char *log)
-{
-	plist_t message = message_new("StatusMsg");
-
-	plist_dict_set_item(message, "Status", plist_new_uint(status));
-	if (error)
-		plist_dict_set_item(message, "AMRError", plist_new_uint((uint64_t)error));
-	if (log)
-		plist_dict_set_item(message, "Log", plist_new_string(log));
-	EVLOG(&r->phone->log, "status", LOG_INT("status", status), LOG_INT("error", error));
-	run_send(r, message);
-}
-
 static void failed_over(void *user)
 {
 	run_leave(user, MODE_RECOVERY, 0, "the restore failed");
 }
 
 /* What the phone does once the host was told: a knob, see scenario.h. */
-static void after_failure(struct run *r)
+void run_after_failure(struct run *r)
 {
 	uint64_t linger_ms = FAILED_LINGER_MS;
 
@@ -139,7 +51,7 @@ static void after_failure(struct run *r)
 	case AFTER_STATUS_REBOOT:
 		break;
 	case AFTER_STATUS_STAY:
-		linger_ms = ANSWER_PATIENCE_MS;
+		linger_ms = STAY_MS;
 		break;
 	case AFTER_STATUS_PROGRESS:
 		run_progress(r, 29, -1);
@@ -160,17 +72,17 @@ static void fail_with(struct run *r, uint64_t status, int64_t error, int64_t res
 	request_end(&r->request);
 	snprintf(detail, sizeof(detail), "[0]D(%s)", why);
 	if (s) {
-		trail_add(r, "CHECKPOINT FAILURE:(FAILURE:%lld) RESTORED:[0x%04X] %s %s",
+		run_trail(r, "CHECKPOINT FAILURE:(FAILURE:%lld) RESTORED:[0x%04X] %s %s",
 			  (long long)result, s->checkpoint, s->name, detail);
-		checkpoint_send(r, s, true, result, detail);
+		run_checkpoint(r, s, true, result, detail);
 	}
 	EVLOG(&r->phone->log, "restore-failed", LOG_TEXT("checkpoint", s ? s->name : ""),
 	      LOG_INT("status", status), LOG_TEXT("why", why));
-	status_send(r, status, error, buf_text(&r->trail));
+	run_status(r, status, error, buf_text(&r->trail));
 	r->exit_status = status;
 	buf_clear(&r->exit_log);
 	buf_add_text(&r->exit_log, buf_text(&r->trail));
-	after_failure(r);
+	run_after_failure(r);
 }
 
 void run_fail(struct run *r, uint64_t status, const char *why)
@@ -230,171 +142,26 @@ static bool checkpoint_close(struct run *r)
 		return true;
 	len = strlen(s->name);
 	if (!strncmp(knob, s->name, len) && (knob[len] == ':' || !knob[len])) {
-		uint64_t status = s->status ? s->status : STATUS_FAILED;
+		uint64_t status = s->status ? s->status : RUN_STATUS_FAILED;
 		int64_t result = knob[len] ? strtoll(knob + len + 1, nullptr, 0) : -1;
 
 		fail_with(r, status, (int64_t)status, result, "as the scenario has it");
 		return false;
 	}
-	trail_add(r, "CHECKPOINT END: RESTORED:[0x%04X] %s", s->checkpoint, s->name);
-	checkpoint_send(r, s, true, 0, nullptr);
+	run_trail(r, "CHECKPOINT END: RESTORED:[0x%04X] %s", s->checkpoint, s->name);
+	run_checkpoint(r, s, true, 0, nullptr);
 	r->open = nullptr;
 	return true;
 }
 
-static void finish(struct run *r)
+void run_finish(struct run *r)
 {
 	if (!checkpoint_close(r) || status_knob(r))
 		return;
 	system_commit(r);
-	status_send(r, 0, 0, nullptr);
+	run_status(r, 0, 0, nullptr);
 	r->state = RUN_FINISHED;
 	timer_arm(r->phone->timers, &r->patience, GOODBYE_PATIENCE_MS, goodbye_over, r);
-}
-
-/* ---- what steps do ---- */
-
-/* Whether @types lacks one of the names in @names (with commas); it goes to @ret_name. */
-static bool type_missing(plist_t types, const char *names, char ret_name[64])
-{
-	while (*names) {
-		size_t len = strcspn(names, ",");
-
-		snprintf(ret_name, 64, "%.*s", (int)len, names);
-		if (len > 0 && (!types || !plist_dict_get_item(types, ret_name)))
-			return true;
-		names += len + (names[len] == ',');
-	}
-	return false;
-}
-
-static void check_host(struct run *r)
-{
-	plist_t types = plist_dict_get_item(r->options, "SupportedDataTypes");
-	const char *knob = r->phone->scenario.restore.required_types;
-	char name[64], why[160];
-	bool missing = type_missing(types, knob, name);
-
-	if (types && plist_get_node_type(types) != PLIST_DICT)
-		types = nullptr;
-	for (size_t i = 0; i < sizeof(required) / sizeof(required[0]) && !missing && !*knob; i++)
-		if (r->choice.ios >= required[i].ios)
-			missing = type_missing(types, required[i].names, name);
-	if (!missing) {
-		run_answered(r, nullptr);
-		return;
-	}
-	snprintf(why, sizeof(why), "This host version is unsupported. Please upgrade. (%s)", name);
-	run_fail(r, step_now(r)->status, why);
-}
-
-static void crash(struct run *r)
-{
-	static const char *const lines[] = { "0   restored_external  0x0000000102c1f4a8",
-					     "1   restored_external  0x0000000102c3b2d0",
-					     "2   libsystem_pthread.dylib  0x00000001f0a5d338" };
-	plist_t message, backtrace;
-
-	if (!r->phone->scenario.restore.crashes) {
-		run_answered(r, nullptr);
-		return;
-	}
-	message = message_new("RestoredCrash");
-	backtrace = plist_new_array();
-	for (unsigned i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
-		plist_array_append_item(backtrace, plist_new_string(lines[i]));
-	plist_dict_set_item(message, "RestoredBacktrace", backtrace);
-	run_send(r, message);
-	r->exit_status = STATUS_FAILED;
-	after_failure(r);
-}
-
-static void baseband_tell(struct run *r)
-{
-	bool accepted = r->phone->scenario.restore.baseband == BASEBAND_ACCEPT;
-
-	for (unsigned done = 0; done < 2; done++) {
-		plist_t message = message_new("BBUpdateStatusMsg"), output = plist_new_dict();
-		plist_t provisioning = plist_new_dict();
-
-		plist_dict_set_item(provisioning, "IMEI",
-				    plist_new_string(r->phone->identity.imei));
-		plist_dict_set_item(output, "done", plist_new_bool(done));
-		plist_dict_set_item(output, "provisioning", provisioning);
-		plist_dict_set_item(message, "Accepted", plist_new_bool(accepted));
-		plist_dict_set_item(message, "Output", output);
-		run_send(r, message);
-		if (!accepted)
-			break;
-	}
-	run_answered(r, accepted ? nullptr : "the baseband refuses its firmware");
-}
-
-static void old_log_tell(struct run *r)
-{
-	if (r->exit_log.len > 0) {
-		plist_t message = message_new("PreviousRestoreLogMsg");
-
-		plist_dict_set_item(message, "PreviousRestoreLog",
-				    plist_new_string(buf_text(&r->exit_log)));
-		run_send(r, message);
-	}
-	run_answered(r, nullptr);
-}
-
-static void format(struct run *r)
-{
-	r->phone->system.partial = true;
-	if (r->choice.kind == INSTALL_ERASE)
-		phone_erase(r->phone);
-	run_answered(r, nullptr);
-}
-
-static void answer_late(void *user)
-{
-	run_answered(user, "the host does not answer");
-}
-
-/* The step's time is over. */
-static void step_act(struct run *r)
-{
-	const struct step *s = step_now(r);
-
-	r->state = RUN_ASKING;
-	timer_arm(r->phone->timers, &r->patience, ANSWER_PATIENCE_MS, answer_late, r);
-	switch (s->act) {
-	case ACT_NOTHING:
-		run_answered(r, nullptr);
-		return;
-	case ACT_CHECK_HOST:
-		check_host(r);
-		return;
-	case ACT_ASK:
-		request_begin(&r->request, r, s);
-		return;
-	case ACT_PROXY:
-	case ACT_CLAIM_PARTS:
-		fdr_use(&r->fdr);
-		return;
-	case ACT_OLD_LOG:
-		old_log_tell(r);
-		return;
-	case ACT_ATTEST:
-		run_send(r, message_new("RestoreAttestation"));
-		return;
-	case ACT_FORMAT:
-		format(r);
-		return;
-	case ACT_BASEBAND:
-		baseband_tell(r);
-		return;
-	case ACT_CRASH:
-		crash(r);
-		return;
-	case ACT_FINISH:
-		finish(r);
-		return;
-	}
 }
 
 /* ---- the order ---- */
@@ -402,7 +169,7 @@ static void step_act(struct run *r)
 static void pace_over(void *user)
 {
 	struct run *r = user;
-	const struct step *s = step_now(r);
+	const struct step *s = run_step(r);
 
 	if (s->percent && s->act == ACT_NOTHING && r->tick < TICKS) {
 		r->tick++;
@@ -410,7 +177,7 @@ static void pace_over(void *user)
 		timer_arm(r->phone->timers, &r->timer, scaled(r, s->ms) / TICKS, pace_over, r);
 		return;
 	}
-	step_act(r);
+	run_act(r);
 }
 
 static void step_begin(struct run *r, const struct step *s)
@@ -419,8 +186,8 @@ static void step_begin(struct run *r, const struct step *s)
 		if (!checkpoint_close(r))
 			return;
 		r->open = s;
-		trail_add(r, "CHECKPOINT BEGIN: RESTORED:[0x%04X] %s", s->checkpoint, s->name);
-		checkpoint_send(r, s, false, 0, nullptr);
+		run_trail(r, "CHECKPOINT BEGIN: RESTORED:[0x%04X] %s", s->checkpoint, s->name);
+		run_checkpoint(r, s, false, 0, nullptr);
 	}
 	run_progress(r, s->operation, s->percent ? 1 : -1);
 	r->state = RUN_PACING;
@@ -444,14 +211,14 @@ static void run_next(struct run *r)
 
 void run_answered(struct run *r, const char *why)
 {
-	const struct step *s = step_now(r);
+	const struct step *s = run_step(r);
 
 	if (r->state != RUN_ASKING)
 		return;
 	timer_disarm(r->phone->timers, &r->patience);
 	/* statistics are no reason to give up */
 	if (why && s->act != ACT_PROXY) {
-		run_fail(r, s->status ? s->status : STATUS_FAILED, why);
+		run_fail(r, s->status ? s->status : RUN_STATUS_FAILED, why);
 		return;
 	}
 	if (s->percent && s->act != ACT_NOTHING)
@@ -494,7 +261,7 @@ void run_start(struct run *r, struct plist_stream *main, plist_t options)
 	      LOG_INT("ios", r->choice.ios));
 	r->state = RUN_PACING;
 	if (!f || !r->choice.identity)
-		run_fail(r, STATUS_FAILED, "there is nothing that this ramdisk could install");
+		run_fail(r, RUN_STATUS_FAILED, "there is nothing that this ramdisk could install");
 	else
 		run_next(r);
 }
@@ -505,7 +272,7 @@ void run_take(struct run *r, plist_t message)
 
 	if (r->state == RUN_FINISHED && type && !strcmp(type, "ReceivedFinalStatusMsg"))
 		return;
-	if (r->state == RUN_ASKING && step_now(r)->act == ACT_ATTEST) {
+	if (r->state == RUN_ASKING && run_step(r)->act == ACT_ATTEST) {
 		run_answered(r, plist_dict_get_item(message, "RestoreShouldAttest")
 				    ? nullptr
 				    : "the host does not say whether to attest");
@@ -522,9 +289,9 @@ void run_take(struct run *r, plist_t message)
 void run_goodbye(struct run *r)
 {
 	if (r->state == RUN_FINISHED)
-		run_leave(r, MODE_NORMAL, PHONE_LINGER_MS, "restored");
+		run_leave(r, MODE_NORMAL, PHONE_SHUTDOWN_MS, "restored");
 	else if (r->state == RUN_FAILED)
-		run_leave(r, MODE_RECOVERY, PHONE_LINGER_MS, "the restore failed");
+		run_leave(r, MODE_RECOVERY, PHONE_SHUTDOWN_MS, "the restore failed");
 }
 
 void run_lost(struct run *r)
@@ -539,7 +306,7 @@ void run_lost(struct run *r)
 		return;
 	}
 	if (r->state != RUN_FAILED)
-		run_fail(r, STATUS_FAILED, "the connection to the host was lost");
+		run_fail(r, RUN_STATUS_FAILED, "the connection to the host was lost");
 	run_leave(r, MODE_RECOVERY, 0, "the restore's connection was lost");
 }
 

@@ -206,12 +206,10 @@ static const char *text_of(const struct request *r, size_t skip)
 	return r->len > skip ? (const char *)r->body + skip : "";
 }
 
-/* The second text behind the first. */
-static const char *text_after(const struct request *r, const char *first)
+/* The text behind the first one. */
+static const char *second_text_of(const struct request *r)
 {
-	size_t end = (size_t)((const uint8_t *)first - r->body) + strlen(first) + 1;
-
-	return end < r->len ? (const char *)r->body + end : "";
+	return text_of(r, strlen(text_of(r, 0)) + 1);
 }
 
 static struct handle *handle_of(const struct request *r)
@@ -325,9 +323,7 @@ static void remove_path(const struct request *r)
 
 static void rename_path(const struct request *r)
 {
-	const char *from = text_of(r, 0);
-
-	answer_status(r, status_of(files_rename(files_of(r), from, text_after(r, from))));
+	answer_status(r, status_of(files_rename(files_of(r), text_of(r, 0), second_text_of(r))));
 }
 
 /* Newer systems let nobody make symbolic links over afc; hard links are made by none that we know.
@@ -386,6 +382,13 @@ static void open_file(const struct request *r)
 		answer_status(r, AFC_ARGUMENT);
 		return;
 	}
+	for (unsigned i = 0; i < HANDLES && !free_one; i++)
+		if (!r->afc->handles[i].file)
+			free_one = &r->afc->handles[i];
+	if (!free_one) {
+		answer_status(r, AFC_NO_RESOURCES);
+		return;
+	}
 	mode = &open_modes[number];
 	if (!file && mode->create)
 		error = files_make(f, path, FILE_REGULAR, &file);
@@ -393,11 +396,8 @@ static void open_file(const struct request *r)
 		error = -ENOENT;
 	else if (file->kind != FILE_REGULAR)
 		error = -EISDIR;
-	for (unsigned i = 0; i < HANDLES && !free_one; i++)
-		if (!r->afc->handles[i].file)
-			free_one = &r->afc->handles[i];
-	if (error < 0 || !free_one) {
-		answer_status(r, error < 0 ? status_of(error) : AFC_NO_RESOURCES);
+	if (error < 0) {
+		answer_status(r, status_of(error));
 		return;
 	}
 	if (mode->truncate)
@@ -497,7 +497,7 @@ static void close_file(const struct request *r)
 	struct handle *h = handle_of(r);
 
 	if (h) {
-		file_close(h->file);
+		file_close(files_of(r), h->file);
 		h->file = nullptr;
 	}
 	answer_status(r, h ? AFC_OK : AFC_ARGUMENT);
@@ -615,7 +615,7 @@ static void afc_free(struct service *service)
 
 	for (unsigned i = 0; i < HANDLES; i++)
 		if (a->handles[i].file)
-			file_close(a->handles[i].file);
+			file_close(&a->phone->files, a->handles[i].file);
 	buf_done(&a->in);
 	free(a);
 }

@@ -37,13 +37,13 @@ static unsigned full_charge(const struct phone *p)
  * both come at once, so the time for the answer is enough. */
 static struct result restart(struct diagnostics *d, plist_t request)
 {
-	phone_restart_after(d->phone, PHONE_LINGER_MS, "diagnostics_relay");
+	phone_restart_after(d->phone, PHONE_SHUTDOWN_MS, "diagnostics_relay");
 	return (struct result){ "Success", nullptr };
 }
 
 static struct result power_off(struct diagnostics *d, plist_t request)
 {
-	phone_power_off(d->phone, PHONE_LINGER_MS, "diagnostics_relay");
+	phone_power_off(d->phone, PHONE_SHUTDOWN_MS, "diagnostics_relay");
 	return (struct result){ "Success", nullptr };
 }
 
