@@ -156,8 +156,8 @@ static inline void link_pump(struct link *l)
 }
 
 /* The client's end of TLS, with the root's or the host's certificate; @version: the highest, or 0.
- * Returns whether the handshake was done and the phone still listens. */
-static inline bool link_start_tls(struct link *l, X509 *mine, EVP_PKEY *key, int version)
+ * Says nothing yet. */
+static inline void link_make_tls(struct link *l, X509 *mine, EVP_PKEY *key, int version)
 {
 	l->context = SSL_CTX_new(TLS_client_method());
 	SSL_CTX_set_security_level(l->context, 0);
@@ -170,6 +170,12 @@ static inline bool link_start_tls(struct link *l, X509 *mine, EVP_PKEY *key, int
 	l->ssl = SSL_new(l->context);
 	SSL_set_bio(l->ssl, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
 	SSL_set_connect_state(l->ssl);
+}
+
+/* The same, and the handshake. Returns whether it was done and the phone still listens. */
+static inline bool link_start_tls(struct link *l, X509 *mine, EVP_PKEY *key, int version)
+{
+	link_make_tls(l, mine, key, version);
 	link_pump(l);
 	ERR_clear_error();
 	return SSL_is_init_finished(l->ssl) && !l->closed;
@@ -194,21 +200,29 @@ static inline void link_send(struct link *l, const void *bytes, size_t len)
 	link_pump(l);
 }
 
-/* Sends @request (freed) and returns the reply, or NULL if there is none. */
-static inline plist_t link_ask(struct link *l, plist_t request)
+/* @request (freed) behind its length. */
+static inline void message_add(struct buf *to, plist_t request)
 {
-	plist_t reply = nullptr;
 	uint8_t prefix[4];
-	BUF_AUTO message = {};
 	char *xml = nullptr;
 	uint32_t len = 0;
 
 	plist_to_xml(request, &xml, &len);
 	plist_free(request);
 	put_be32(prefix, len);
-	buf_add(&message, prefix, 4);
-	buf_add(&message, xml, len);
+	buf_add(to, prefix, 4);
+	buf_add(to, xml, len);
 	plist_mem_free(xml);
+}
+
+/* Sends @request (freed) and returns the reply, or NULL if there is none. */
+static inline plist_t link_ask(struct link *l, plist_t request)
+{
+	plist_t reply = nullptr;
+	BUF_AUTO message = {};
+	uint32_t len;
+
+	message_add(&message, request);
 	link_send(l, message.bytes, message.len);
 	if (l->text.len < 4)
 		return nullptr;

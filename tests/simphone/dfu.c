@@ -30,7 +30,8 @@ uint32_t dfu_crc(uint32_t crc, const uint8_t *bytes, size_t len)
 	return crc;
 }
 
-bool dfu_suffix_fits(const uint8_t *bytes, size_t len)
+/* Whether the last 16 bytes are Apple's suffix and its CRC fits. */
+static bool suffix_fits(const uint8_t *bytes, size_t len)
 {
 	if (len < DFU_SUFFIX_BYTES ||
 	    memcmp(bytes + len - DFU_SUFFIX_BYTES, suffix, sizeof(suffix)) != 0)
@@ -80,7 +81,7 @@ static enum usb_reply dfu_manifest(struct dfu *d)
 		dfu_idle(d);
 		return USB_OK;
 	}
-	if (dfu_suffix_fits(d->image.bytes, d->image.len))
+	if (suffix_fits(d->image.bytes, d->image.len))
 		d->state = DFU_STATE_MANIFEST_SYNC;
 	else
 		dfu_fail(d, FAULT_VERIFY); /* told by GETSTATUS */

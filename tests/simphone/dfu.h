@@ -48,8 +48,6 @@ void dfu_boot(struct dfu *d);
 
 /* Reflected CRC-32 without the final inversion; start with 0xffffffff. */
 uint32_t dfu_crc(uint32_t crc, const uint8_t *bytes, size_t len);
-/* Whether the last 16 bytes are Apple's suffix and its CRC fits. */
-bool dfu_suffix_fits(const uint8_t *bytes, size_t len);
 
 /*
  * Judges the image (an iBSS in its container, with a ticket for this phone), writes size, hash and

@@ -24,11 +24,11 @@
  *   mux: packets; "version", "setup", "control", "SYN", "SYN-ACK", "ACK", "data", "RST". stall: the
  *     mux is deaf until the next reset of the bus; reset: of the packet's connection, or of the bus
  *   normal, recovery, dfu, restore, debug-usb: USB transfers of that mode beyond chapter 9 (got:
- * the request and its OUT bytes; sent: IN bytes of a control transfer). Recovery: the first word of
- *     a command, "upload-start", "data", "answer", "finish"; DFU: "DNLOAD", "UPLOAD", "GETSTATUS",
- *     "CLRSTATUS", "GETSTATE", "ABORT"; else "data" or four hex digits of type and request. stall,
- *     error: USB's stall; drop: never answered; cut: half is taken, then a stall; reset: off the
- * bus and back, as by a loose plug
+ *     request and OUT bytes; sent: IN bytes of a control transfer). Recovery: the first word of a
+ *     command, "upload-start", "data", "answer", "finish"; DFU: "DNLOAD", "UPLOAD", "GETSTATUS",
+ *     "CLRSTATUS", "GETSTATE", "ABORT"; else "data" or four hex digits of type and request.
+ *     stall, error: USB's stall; drop: never answered; cut: half is taken, then a stall; reset:
+ *     off the bus and back, as by a loose plug
  */
 #pragma once
 

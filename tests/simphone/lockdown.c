@@ -39,11 +39,24 @@ static struct answer deactivate(struct lockdown *l, plist_t request)
 	return answer_done(nullptr);
 }
 
+static bool recovery_wants_session(const struct phone *p)
+{
+	switch (p->scenario.enter_recovery) {
+	case ENTER_RECOVERY_PLAIN:
+		return false;
+	case ENTER_RECOVERY_SESSION:
+		return true;
+	case ENTER_RECOVERY_RELEASE:
+		return version_at_least(p->system.version, 14, 5);
+	}
+	return false;
+}
+
 static struct answer enter_recovery(struct lockdown *l, plist_t request)
 {
 	struct phone *p = l->phone;
 
-	if (p->scenario.enter_recovery == ENTER_RECOVERY_SESSION && !lockdown_trusted(l))
+	if (recovery_wants_session(p) && !lockdown_trusted(l))
 		return answer_error("SessionInactive");
 	recovery_set_auto_boot(&p->recovery, false);
 	phone_leave(p, MODE_RECOVERY, PHONE_SHUTDOWN_MS, "EnterRecovery");

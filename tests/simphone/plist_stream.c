@@ -48,8 +48,9 @@ plist_t plist_washed(plist_t node)
 	}
 }
 
-/* First the word that says what the message is, then the one that says what it is about. */
-void plist_message_name(plist_t message, struct buf *to)
+/* "Request/Key", "MsgType/DataType" …, for faults and the log: first the word that says what the
+ * message is, then the one that says what it is about. */
+static void message_name(plist_t message, struct buf *to)
 {
 	static const char *const kinds[] = { "MsgType", "Request", "Command", "MessageName" };
 	static const char *const details[] = { "DataType", "Service", "QueryKey",
@@ -80,7 +81,7 @@ static void dict_take(struct plist_stream *s, plist_t message)
 {
 	BUF_AUTO name = {};
 
-	plist_message_name(message, &name);
+	message_name(message, &name);
 	switch (tap_message(s->service.stream.tap, FAULT_GOT, buf_text(&name))) {
 	case TAP_PASS:
 		s->take(s, message);
@@ -165,7 +166,7 @@ static void send_as(struct plist_stream *s, plist_t message, bool binary)
 	BUF_AUTO name = {};
 
 	plist_sort(message);
-	plist_message_name(message, &name);
+	message_name(message, &name);
 	if (binary)
 		plist_to_bin(message, &bytes, &len);
 	else

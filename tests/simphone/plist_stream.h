@@ -28,9 +28,6 @@ struct plist_stream {
 void plist_stream_feed(struct service *service, const uint8_t *bytes, size_t len);
 void plist_stream_done(struct plist_stream *s);
 
-/* "Request/Key", "MsgType/DataType" … of a message, for faults and the log. */
-void plist_message_name(plist_t message, struct buf *to);
-
 /* Sends @message as XML, keys sorted, and frees it. Length and body go out as two pieces, as real
  * phones do. */
 void plist_stream_send(struct plist_stream *s, plist_t message);

@@ -11,7 +11,7 @@
 enum {
 	COMMAND_MAX = 256,
 	WORDS_MAX = COMMAND_MAX / 2 + 1, /* as many as fit, and a NULL */
-	SHORT_BYTES = 512, /* lost by UPLOAD_SHORT */
+	SHORT_BYTES = 512,               /* lost by UPLOAD_SHORT */
 };
 
 bool recovery_auto_boot(const struct recovery *r)

@@ -49,7 +49,7 @@ static const char *const fdrs[] = { "accept", "refuse", "none", "old", nullptr }
 static const char *const basebands[] = { "accept", "refuse", nullptr };
 static const char *const reboots[] = { "leave", "ignored", nullptr };
 static const char *const getenvs[] = { "answer", "stall", nullptr };
-static const char *const enters[] = { "plain", "session", nullptr };
+static const char *const enters[] = { "plain", "session", "release", nullptr };
 static const char *const wrong_modes[] = { "none",    "normal",   "recovery",  "dfu",  "wtf",
 					   "restore", "port-dfu", "debug-usb", nullptr };
 static const char *const speeds[] = { "high", "full", nullptr };
@@ -231,7 +231,7 @@ static const struct key keys[] = {
 	  "accept or refuse its new firmware" },
 	{ "getenv", KEY_CHOICE, MEMBER(getenv), getenvs, "answer, or stall every getenv" },
 	{ "enter_recovery", KEY_CHOICE, MEMBER(enter_recovery), enters,
-	  "plain: taken without a session, as seen; session: refused" },
+	  "without a session: plain: taken; session: refused; release: refused since iOS 14.5" },
 	{ "mux_connect_delay_ms", KEY_NUMBER, MEMBER(mux_connect_delay_ms), nullptr,
 	  "usbmuxd door: Connect is answered so late" },
 	{ "mux_result", KEY_NUMBER, MEMBER(mux_result), nullptr,
@@ -433,8 +433,14 @@ static int file_read(struct scenario *s, const char *path, int depth, char *why,
 		snprintf(why, why_bytes, "%s: %s", path, strerror(errno));
 		return -errno;
 	}
-	while (r == 0 && fgets(line, sizeof(line), in))
-		r = line_read(s, path, line, depth, why, why_bytes);
+	while (r == 0 && fgets(line, sizeof(line), in)) {
+		if (strlen(line) + 1 == sizeof(line) && !strchr(line, '\n')) {
+			snprintf(why, why_bytes, "%s: a line is too long", path);
+			r = -EINVAL;
+		} else {
+			r = line_read(s, path, line, depth, why, why_bytes);
+		}
+	}
 	fclose(in);
 	return r;
 }

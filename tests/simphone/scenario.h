@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * What a simulated phone is and how it behaves at the start: `key = value` lines of a file, the
- * command line
- * (--set KEY=VALUE) and the control socket (set KEY VALUE) write the same struct through the same
- * table of keys. The file format is described in README.md.
+ * command line (--set KEY=VALUE) and the control socket (set KEY VALUE) write the same struct
+ * through the same table of keys. The file format is described in README.md.
  */
 #pragma once
 
@@ -53,7 +52,8 @@ enum upload_rule {
 
 enum reboot_rule { REBOOT_LEAVES, REBOOT_IGNORED };
 enum getenv_rule { GETENV_ANSWER, GETENV_STALL };
-enum enter_recovery { ENTER_RECOVERY_PLAIN, ENTER_RECOVERY_SESSION };
+/* Without a session: refused since iOS 14.5 (libimobiledevice issues 1121 and 1175). */
+enum enter_recovery { ENTER_RECOVERY_PLAIN, ENTER_RECOVERY_SESSION, ENTER_RECOVERY_RELEASE };
 enum usb_speed { SPEED_HIGH, SPEED_FULL };
 
 struct scenario {

@@ -4,7 +4,7 @@
 
 #include "forge.h"
 
-#include "boot_host.h"
+#include "bed_boot.h"
 
 static void test_ibss(void **state)
 {

@@ -184,6 +184,9 @@ static void test_parse(void **state)
 		"lockdown got message 1 stall:5",
 		"lockdown got message 1 stall now",
 		"lockdown got byte -1 stall",
+		/* a name longer than any message's */
+		"lockdown got GetValue/0123456789012345678901234567890123456789012345678901234 "
+		"stall",
 	};
 	struct fault_rules rules = {};
 

@@ -4,7 +4,7 @@
 
 #include "forge.h"
 
-#include "boot_host.h"
+#include "bed_boot.h"
 
 static void test_go(void **state)
 {
@@ -79,6 +79,8 @@ static void send_restore(struct forge *f, struct bed *b, const struct forge_part
 	bed_control(b, 0x2101, 0, 0, nullptr, 0, nullptr);
 	bed_command(b, "setenv boot-args rd=md0 nand-enable-reformat=1 -progress");
 	expect_env(b, "boot-args", "rd=md0 nand-enable-reformat=1 -progress");
+	bed_command(b, "setenv many 1 2 3 4 5 6 7 8 9 10 11 12");
+	expect_env(b, "many", "1 2 3 4 5 6 7 8 9 10 11 12");
 	bed_command(b, "bootx");
 	bed_wait(b, 60000);
 }

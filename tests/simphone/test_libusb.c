@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The libusb door and bare frames, polite and not. */
-#include "libusb_bench.h"
+#include "bed_libusb.h"
 
 struct frame {
 	struct wire_head head;

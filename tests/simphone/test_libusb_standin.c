@@ -2,7 +2,7 @@
 /* The stand-in for libusb as a program meets it, and the door behind it. */
 #include <libusb-1.0/libusb.h>
 
-#include "libusb_bench.h"
+#include "bed_libusb.h"
 
 enum { MUX_IN = 0x85, MUX_OUT = 0x04, PTP_EVENTS = 0x83 };
 

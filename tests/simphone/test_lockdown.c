@@ -2,6 +2,7 @@
 /* lockdownd with a session: TLS, values, and the verbs that need one. */
 #include "bed.h"
 #include "bed_session.h"
+#include "text.h"
 
 /* ---- sessions and TLS ---- */
 
@@ -56,6 +57,30 @@ static void test_session_hangs_up(void **state)
 	SSL_shutdown(d.link->ssl);
 	link_pump(d.link);
 	assert_true(d.link->closed);
+}
+
+/* A host that does not wait for the reply to StartSession before it says hello. */
+static void test_tls_early(void **state)
+{
+	DESK d = desk_plain(nullptr, nullptr);
+	struct link *l = d.link = link_new(d.bed, LOCKDOWN_PORT);
+	BUF_AUTO bytes = {};
+	uint8_t hello[4096];
+	int len;
+
+	link_make_tls(l, d.computer->root, d.computer->root_key, 0);
+	SSL_do_handshake(l->ssl);
+	len = BIO_read(SSL_get_wbio(l->ssl), hello, sizeof(hello));
+	assert_true(len > 0);
+	message_add(&bytes, REQUEST("StartSession", "HostID", d.computer->id, "SystemBUID",
+				    d.computer->buid));
+	buf_add(&bytes, hello, (size_t)len);
+	l->service->class->feed(l->service, bytes.bytes, bytes.len);
+	assert_true(l->raw.len > 4);
+	buf_drop(&l->raw, 4 + get_be32(l->raw.bytes)); /* the reply, in the clear */
+	link_pump(l);
+	assert_true(SSL_is_init_finished(l->ssl) && !l->closed);
+	assert_string_equal(link_error(l, REQUEST("GetValue", "Key", "SerialNumber")), "");
 }
 
 /* Records in pieces of one byte. */
@@ -314,6 +339,10 @@ static void test_strangers(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		assert_string_equal(link_error(d.link, REQUEST(cases[i].verb)), cases[i].error);
 	assert_string_equal(link_error(d.link, REQUEST("EnterRecovery")), "SessionInactive");
+	d.bed->phone.scenario.enter_recovery = ENTER_RECOVERY_RELEASE; /* of iOS 17 */
+	assert_string_equal(link_error(d.link, REQUEST("EnterRecovery")), "SessionInactive");
+	text_copy(d.bed->phone.system.version, sizeof(d.bed->phone.system.version), "14.4.2");
+	assert_string_equal(link_error(d.link, REQUEST("EnterRecovery")), "");
 	assert_string_equal(
 	    link_error(d.link, set_request(nullptr, "DeviceName", plist_new_string("x"))),
 	    "SetProhibited");
@@ -446,6 +475,7 @@ int main(void)
 		cmocka_unit_test(test_session_ends),
 		cmocka_unit_test(test_session_ends_silently),
 		cmocka_unit_test(test_session_hangs_up),
+		cmocka_unit_test(test_tls_early),
 		cmocka_unit_test(test_tls_pieces),
 		cmocka_unit_test(test_tls_versions),
 		cmocka_unit_test(test_tls_refuses),

@@ -236,6 +236,12 @@ static void test_debug_usb(void **state)
 		assert_int_equal(record[at + 2 + 2 * i], serial.bytes[i]);
 	assert_int_equal(record[at + 2 + 2 * serial.len],
 			 0); /* libirecovery reads one character too many */
+	/* the record has room for none of the strings, for one, for all */
+	b->phone.scenario.usb_serial_set = true;
+	for (unsigned len = 0; len + 1 < sizeof(b->phone.scenario.usb_serial); len++) {
+		b->phone.scenario.usb_serial[len] = 'x';
+		kis_record(&b->phone, record);
+	}
 	bed_free(b);
 }
 

@@ -310,18 +310,12 @@ static void test_window(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_handshake),
-		cmocka_unit_test(test_split),
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_again),
-		cmocka_unit_test(test_garbage),
-		cmocka_unit_test(test_query_type),
-		cmocka_unit_test(test_values),
-		cmocka_unit_test(test_notification_proxy),
-		cmocka_unit_test(test_enter_recovery),
-		cmocka_unit_test(test_restored),
-		cmocka_unit_test(test_endings),
-		cmocka_unit_test(test_window),
+		cmocka_unit_test(test_handshake),      cmocka_unit_test(test_split),
+		cmocka_unit_test(test_refused),        cmocka_unit_test(test_again),
+		cmocka_unit_test(test_garbage),        cmocka_unit_test(test_query_type),
+		cmocka_unit_test(test_values),         cmocka_unit_test(test_notification_proxy),
+		cmocka_unit_test(test_enter_recovery), cmocka_unit_test(test_restored),
+		cmocka_unit_test(test_endings),        cmocka_unit_test(test_window),
 	};
 
 	return cmocka_run_group_tests(tests, nullptr, nullptr);

@@ -343,6 +343,42 @@ static void test_pipes(void **state)
 	patient_end(b, &a);
 }
 
+/* A host that asks and asks, and fetches no answer. */
+static void test_ceilings(void **state)
+{
+	static const uint8_t identity[12] = { [2] = 0xa0, 0x10, [6] = 0x01 };
+	struct answers a;
+	struct bed *b = patient_bed(&a, "mode=debug-usb", "seed=1");
+	struct usbdev *usb = &b->phone.usb;
+	uint64_t id = 0;
+
+	usbdev_set_config(usb, 1);
+	while (id < 50000)
+		usbdev_bulk_out_begin(usb, ++id, 0x03, identity, sizeof(identity));
+	assert_int_equal(a.count, id);
+	assert_uint_in_range(usb->ready_bytes[3], 1, 16 << 20);
+	usbdev_bulk_in(usb, ++id, 0x83, 4096);
+	assert_int_equal(a.len, 12 + 0x300 + 8);
+	usbdev_drop(usb, 0x83);
+	for (unsigned i = 0; i < 10000; i++)
+		usbdev_bulk_in(usb, ++id, 0x83, 4096);
+	assert_uint_in_range(usb->under_way, 1, 9999);
+	usbdev_reset(usb);
+	assert_int_equal(usb->under_way, 0);
+	patient_end(b, &a);
+
+	b = patient_bed(&a, "mode=normal", "nak_forever=yes");
+	usb = &b->phone.usb;
+	usbdev_set_config(usb, 4);
+	for (id = 0; id < 10000; id++)
+		usbdev_bulk_out_begin(usb, id, 0x04, b->phone.identity.ap_nonce, 32);
+	assert_uint_in_range(usb->outs_bytes, 1, 32 * 9999);
+	assert_true(usbdev_cancel(usb, 0));
+	usbdev_reset(usb);
+	assert_int_equal(usb->outs_bytes, 0);
+	patient_end(b, &a);
+}
+
 static void test_drop_after(void **state)
 {
 	struct bed *b = BED("mode=recovery", "drop_after_bytes=150");
@@ -479,8 +515,9 @@ int main(void)
 		cmocka_unit_test(test_dfu),          cmocka_unit_test(test_recovery),
 		cmocka_unit_test(test_answer),       cmocka_unit_test(test_upload),
 		cmocka_unit_test(test_requests),     cmocka_unit_test(test_pipes),
-		cmocka_unit_test(test_drop_after),   cmocka_unit_test(test_mode_switch),
-		cmocka_unit_test(test_variants),     cmocka_unit_test(test_coming_back),
+		cmocka_unit_test(test_ceilings),     cmocka_unit_test(test_drop_after),
+		cmocka_unit_test(test_mode_switch),  cmocka_unit_test(test_variants),
+		cmocka_unit_test(test_coming_back),
 	};
 
 	return cmocka_run_group_tests(tests, nullptr, nullptr);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The usbmuxd door: what clients ask and hear, who is held back, what becomes of them when the
  * phone goes. */
-#include "mux_bed.h"
+#include "bed_usbmuxd.h"
 
 static void test_presence(void **state)
 {

@@ -27,8 +27,9 @@ const char *dialog_name(enum dialog dialog)
 	return names[dialog];
 }
 
-/* splitmix64, apart from the one behind the nonces: asking for a UUID changes no nonce. */
-void trust_random(struct trust *t, void *to, size_t len)
+/* @len bytes from the phone's seed: splitmix64, apart from the one behind the nonces, as asking for
+ * a UUID changes no nonce. */
+static void trust_random(struct trust *t, void *to, size_t len)
 {
 	uint8_t *bytes = to;
 
@@ -229,8 +230,7 @@ static const char *pair_by_challenge(struct trust *t, plist_t record, plist_t op
 			       ? plist_dict_get_item(options, "ChallengeResponse")
 			       : nullptr;
 
-	if (t->challenged &&
-	    pair_challenge_answered(response, t->challenge, sizeof(t->challenge)))
+	if (t->challenged && pair_challenge_answered(response, t->challenge, sizeof(t->challenge)))
 		return pair_succeeds(t, record, ret_host);
 	t->challenged = true;
 	trust_random(t, t->challenge, sizeof(t->challenge));

@@ -107,7 +107,5 @@ void trust_finish_setup(struct trust *t);
 /* Looks at the scenario again; for readers of the members above. */
 void trust_sync(struct trust *t);
 const char *dialog_name(enum dialog dialog);
-/* @len bytes from the phone's seed. */
-void trust_random(struct trust *t, void *to, size_t len);
 /* An upper-case UUID of 36 characters and NUL. */
 void trust_uuid(struct trust *t, char to[static 37]);

@@ -81,7 +81,7 @@ struct usbdev {
 	struct usb_message *ready[USB_ENDPOINTS];     /* oldest first */
 	struct usb_message *ready_last[USB_ENDPOINTS];
 	size_t ready_bytes[USB_ENDPOINTS];
-	struct usb_transfer *controls;                /* wait for their answer */
+	struct usb_transfer *controls;            /* wait for their answer */
 	struct usb_transfer *outs[USB_ENDPOINTS]; /* oldest first; only that one was looked at */
 	struct timer in_timers[USB_ENDPOINTS];    /* of bytes that are held back */
 	unsigned under_way;                       /* requests of all kinds */

@@ -21,7 +21,7 @@ class Golden:
         return list(self._sections())
 
     def replace(self, name, text):
-        """Under a lock, so that rows of parallel workers do not lose each other; who reads meanwhile reads a whole file."""
+        """Under a lock: rows of parallel workers do not lose each other. Who reads meanwhile reads a whole file."""
         folder = os.open(self.path.parent, os.O_RDONLY)
         try:
             fcntl.flock(folder, fcntl.LOCK_EX)

@@ -5,7 +5,8 @@ import re
 
 WIDTH = 150
 # irecovery -v about itself
-CHATTER = re.compile(r"Attempting to connect\.|opening device |found device with |Setting to (configuration|interface) ")
+CHATTER = re.compile(r"Attempting to connect\.|opening device |found device with |"
+                     r"Setting to (configuration|interface) ")
 LONG = 14  # lines of a judge that are shown whole; of more than that only both ends
 ENDS = 5
 
@@ -18,6 +19,8 @@ MASKS = (
     (r"127\.0\.0\.1:\d+", "<server>"),
     (r"\b(port|Port)( number|:)? \d{5}\b", r"\1 <port>"),
     (r"\(\d+ bytes\)", "(<n> bytes)"),  # a signature is a byte or two longer or shorter
+    # the phone goes; which question was under way depends on usbmuxd's ACKs
+    (r"Could not get (lockdownd type|ProductVersion) from", "Could not get <a value> from"),
     (r"\(sent \d+/", "(sent <n>/"),
     (r"(tmp|bbfw)_\w{6}", r"\1_<random>"),
     (r"\b0x[0-9a-f]{12}\b", "<address>"),

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Fixtures of the restore judges; a module names this file in pytest_plugins. One set of IPSWs and servers a worker."""
 
-import os
 import pathlib
 import sys
 import tempfile
@@ -12,19 +11,7 @@ sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1] / name) for name
 
 from apple import Apple  # noqa: E402
 from ipsw.make_ipsw import build  # noqa: E402
-from restore_judge import manifest_rewritten  # noqa: E402
-
-PHONES = {  # product: the version that its IPSW brings
-    "iPhone8,1": ("15.8.4", "19H390"),
-    "iPhone10,6": ("16.7.11", "20H360"),
-    "iPhone14,5": ("18.2", "22C152"),
-    "iPhone18,3": ("26.1", "23B85"),
-    "iPad12,1": ("17.7.1", "21H216"),
-}
-PHONE = "iPhone14,5"
-MIB = 1 << 20
-
-slow = pytest.mark.skipif(os.environ.get("IDR_SLOW") != "1", reason="waits for minutes: IDR_SLOW=1")
+from restore_judge import MIB, PHONE, PHONES, manifest_rewritten  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -62,6 +49,7 @@ def servers(store):
 
 @pytest.fixture
 def apple(servers):
+    servers.tss.record.clear()
     yield servers
     servers.tss.behave_normally()
 

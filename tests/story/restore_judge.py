@@ -15,7 +15,17 @@ import zipfile
 
 from simphone import SimPhone
 
-__all__ = ["FAILED", "FAST", "FINISHED", "Done", "Restore", "manifest_rewritten"]
+__all__ = ["FAILED", "FAST", "FINISHED", "MIB", "PHONE", "PHONES", "Done", "Restore", "manifest_rewritten"]
+
+PHONES = {  # product: the version that its IPSW brings
+    "iPhone8,1": ("15.8.4", "19H390"),
+    "iPhone10,6": ("16.7.11", "20H360"),
+    "iPhone14,5": ("18.2", "22C152"),
+    "iPhone18,3": ("26.1", "23B85"),
+    "iPad12,1": ("17.7.1", "21H216"),
+}
+PHONE = "iPhone14,5"
+MIB = 1 << 20
 
 # A phone in a hurry. Gaps off the bus stay at a second: see PHONE_GAP_FLOOR_MS in tests/simphone/phone.h.
 FAST = {"time_scale_percent": 2}
@@ -75,7 +85,7 @@ class Restore(SimPhone):
             assert time.monotonic() < end, f"no trust: {done.stdout}{done.stderr}"
             time.sleep(0.05)
 
-    def engine(self, *, erase=True, variant=None, arguments=(), server=None, cache_bytes=None):
+    def engine(self, *, erase=True, variant=None, arguments=(), server=None, ipsw=None, cache_bytes=None):
         """The engine, running. cache_bytes: its cache stands on a file system of that size."""
         command = ["idevicerestore", "-i", self.state()["ecid"], "-y", "-P", "-d",
                    f"--logfile={self.folder / 'engine.log'}", "-C", str(self.folder / "cache"),
@@ -90,8 +100,8 @@ class Restore(SimPhone):
                        str(cache_bytes), *command]
         out = open(self.folder / "engine.out", "wb")
         with out:
-            return subprocess.Popen([*command, *arguments, str(self.ipsw)], stdin=subprocess.DEVNULL, stdout=out,
-                                    stderr=subprocess.STDOUT, cwd=self.folder, env=self.engine_env())
+            return subprocess.Popen([*command, *arguments, str(ipsw or self.ipsw)], stdin=subprocess.DEVNULL,
+                                    stdout=out, stderr=subprocess.STDOUT, cwd=self.folder, env=self.engine_env())
 
     def engine_env(self):
         return {**self.env(), "TMPDIR": str(self.folder)}

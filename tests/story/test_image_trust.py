@@ -10,8 +10,9 @@ import pytest
 PHONES = ["iphone13", "iphone7", "ipad9"]
 ANNA, OLD, TABLET = range(3)
 DOMAINS = ["com.apple.disk_usage", "com.apple.disk_usage.factory", "com.apple.mobile.battery",
-           "com.apple.mobile.backup", "com.apple.international", "com.apple.fmip", "com.apple.mobile.wireless_lockdown", "com.apple.mobile.iTunes",
-           "com.apple.mobile.chaperone", "com.apple.xcode.developerdomain", "com.apple.mobile.data_sync"]
+           "com.apple.mobile.backup", "com.apple.international", "com.apple.fmip",
+           "com.apple.mobile.wireless_lockdown", "com.apple.mobile.iTunes", "com.apple.mobile.chaperone",
+           "com.apple.xcode.developerdomain", "com.apple.mobile.data_sync"]
 
 
 @pytest.fixture(scope="module")

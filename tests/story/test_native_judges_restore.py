@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The simulated phone's restore before its judge: the unmodified idevicerestore, natively, with pretended Apple servers.
+"""The simulated phone's restore before its judge, the unmodified idevicerestore, with pretended Apple servers.
 
 Erase and update from every mode on five phones; twelve at once; what a phone asks for besides; and the two ways in
 which the engine deceives who calls it: it erases where it was to update, and ends well where it failed. Its failures:
@@ -13,8 +13,7 @@ import tempfile
 
 import pytest
 
-from restore_fixtures import MIB, PHONE, PHONES
-from restore_judge import FINISHED, Restore
+from restore_judge import FAILED, FINISHED, MIB, PHONE, PHONES, Restore
 
 pytest_plugins = ["restore_fixtures"]
 
@@ -173,18 +172,36 @@ def early_access(manifest):
 # ---- the trap
 
 
-@pytest.mark.parametrize("mode", ["normal", "recovery"])
+def update_without_identity(phone, mode):
+    """Runs the engine without -e on an IPSW that has only the erase identity; what it said."""
+    if mode == "normal":
+        phone.pair()
+    assert phone.state()["files"] > 0
+    return phone.run(erase=False)
+
+
+@pytest.mark.parametrize("mode", ["normal", "recovery", "dfu"])
 def test_update_erases_without_upgrade_identity(folder, ipsws, apple, mode):
-    """No -e, no question, exit 0: and the user's data is gone. The engine takes any identity of the board."""
-    with Restore(folder, ipsws(variants=("erase",)), apple, product=PHONE, mode=mode) as phone:
-        if mode == "normal":
-            phone.pair()
-        assert phone.state()["files"] > 0
-        done = phone.run(erase=False)
+    """No -e, no question, exit 0: and the user's data is gone. The engine takes the board's first identity."""
+    product = "iPhone8,1"
+    with Restore(folder, ipsws(product, variants=("erase",)), apple, product=product, mode=mode) as phone:
+        done = update_without_identity(phone, mode)
         assert done.finished, done.tail()
         phone.wait_event("restored", kind="erase")
         after = phone.state()
         assert (after["files"], after["hosts"], after["erases"], after["updates"]) == (0, 0, 1, 0)
+
+
+@pytest.mark.parametrize("mode", ["normal", "recovery"])
+def test_update_destroys_without_upgrade_identity(folder, ipsws, apple, mode):
+    """The same from iOS 16 on: asked for the identity later it sends none. The data is gone, and so is the system."""
+    with Restore(folder, ipsws(variants=("erase",)), apple, product=PHONE, mode=mode) as phone:
+        done = update_without_identity(phone, mode)
+        assert done.status == 1 and FAILED in done.out, done.tail()
+        assert phone.seen("restore-failed", why="the build identity is not the one of this install")
+        after = phone.state()
+        assert (after["files"], after["hosts"], after["erases"], after["updates"]) == (0, 0, 0, 0)
+        assert after["partial"] and not after["auto_boot"]
 
 
 @pytest.mark.parametrize("mode", ["normal", "recovery"])
@@ -205,7 +222,7 @@ def left_midway(phone, done):
     assert done.status == 0 and FINISHED not in done.out and not done.finished, done.tail()
     phone.wait_event("attach", mode="recovery", after=len(phone.seen("attach")))
     state = phone.state()
-    assert state["partial"] * state["erases"] == 0 and state["updates"] == 0
+    assert state["erases"] == state["updates"] == 0 and not state["auto_boot"]
     assert state["version"] != PHONES[PHONE][0]
     return state
 

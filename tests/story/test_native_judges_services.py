@@ -131,9 +131,11 @@ def test_notifications(paired):
     name = "com.apple.mobile.lockdown.device_name_changed"
     with phone.popen("stdbuf", "-oL", "idevicenotificationproxy", "observe", name) as watcher:
         try:
-            phone.wait_event("message", conversation="notification_proxy", way="got", name=f"ObserveNotification/{name}")
+            phone.wait_event("message", conversation="notification_proxy", way="got",
+                             name=f"ObserveNotification/{name}")
             assert phone.run("idevicename", "Ben's phone").returncode == 0
-            phone.wait_event("message", conversation="notification_proxy", way="sent", name=f"RelayNotification/{name}")
+            phone.wait_event("message", conversation="notification_proxy", way="sent",
+                             name=f"RelayNotification/{name}")
         finally:
             watcher.terminate()
             said = watcher.communicate(timeout=LIMIT)[0]

@@ -3,8 +3,9 @@
  * Carries a usbdev's transfers to a usbredir peer (QEMU's usb-redir device), which listens on a
  * unix socket.
  *
- *   connecting ──hello of both──▶ detached ──attach──▶ attached ──detach──▶ awaiting the peer's ack
- * ──▶ detached
+ *   connecting ──hello of both──▶ detached ──attach──▶ attached
+ *                                    ▲                    │ detach
+ *                                    └─ack── awaiting ◀───┘
  *
  * When the peer closes the socket the door ends the loop: the machine that the phone was plugged
  * into is gone.

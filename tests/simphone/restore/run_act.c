@@ -37,10 +37,11 @@ static void check_host(struct run *r)
 	plist_t types = plist_dict_get_item(r->options, "SupportedDataTypes");
 	const char *knob = r->phone->scenario.restore.required_types;
 	char name[64], why[160];
-	bool missing = type_missing(types, knob, name);
+	bool missing;
 
 	if (types && plist_get_node_type(types) != PLIST_DICT)
 		types = nullptr;
+	missing = type_missing(types, knob, name);
 	for (size_t i = 0; i < sizeof(required) / sizeof(required[0]) && !missing && !*knob; i++)
 		if (r->choice.ios >= required[i].ios)
 			missing = type_missing(types, required[i].names, name);

@@ -2,8 +2,9 @@
 /*
  * The reader thread and what it learns: phones that come and go, answers, deadlines.
  *
- *   socket in the folder ──connect──▶ watcher ──PRESENCE──▶ device on the bus ──PRESENCE or end──▶
- * gone
+ *   socket in the folder ──connect──▶ watcher ──PRESENCE──▶ device on the bus
+ *                                        ▲                     │
+ *                                        └──PRESENCE, or end───┘
  */
 #include <dirent.h>
 #include <errno.h>

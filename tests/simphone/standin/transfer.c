@@ -2,9 +2,9 @@
 /*
  * Transfers of programs.
  *
- *   idle ──submit──▶ under way ──DONE, time-out, cancel──▶ completed, queued ──handle_events──▶
- * callback ▲                                                                              │ idle
- * again └──────────────────────────────────────────────────────────────────────────────┘
+ *   idle ──submit──▶ under way ──DONE, time-out, cancel──▶ completed, queued
+ *     ▲                                                        │
+ *     └───────────── callback ◀──────handle_events─────────────┘
  *
  * The synchronous calls wait for their request alone and run no callbacks of others.
  */
