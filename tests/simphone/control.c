@@ -88,8 +88,10 @@ static void answer_state(struct phone *p, struct buf *answer)
 	phone_usb_serial(p, &serial);
 	identity_nonce_string(&p->identity, &nonces);
 	buf_addf(answer,
-		 "{\"ok\":true,\"mode\":\"%s\",\"plugged\":%s,\"booting\":%s,\"attached\":%s",
+		 "{\"ok\":true,\"mode\":\"%s\",\"plugged\":%s,\"leaving\":%s,\"booting\":%s,"
+		 "\"attached\":%s",
 		 mode_name(p->mode), p->plugged ? "true" : "false",
+		 p->power == POWER_LEAVING ? "true" : "false",
 		 p->power == POWER_BOOTING ? "true" : "false", p->usb.shape ? "true" : "false");
 	buf_addf(answer, ",\"configuration\":%u,\"boots\":%u,\"cpid\":%u,\"bdid\":%u",
 		 p->usb.config, p->boots, m->cpid, m->bdid);

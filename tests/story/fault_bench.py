@@ -272,7 +272,8 @@ class Bench:
         def still():
             state = phone.state()
             back = state["attached"] or not state["plugged"]
-            return state if back and not state["booting"] else None
+            moves = state["leaving"] or state["booting"]
+            return state if back and not moves else None
 
         state = seconds_until(still, SETTLED_SECONDS) or phone.state()
         where = "on the bus" if state["attached"] else "off the bus"

@@ -40,6 +40,7 @@ Of idevicerestore only that is told which an undisturbed restore (section restor
 """
 GOLDEN = fault_golden.Golden(TREE / "tests/story/golden/faults.txt", PREFACE, [row.name for row in ROWS])
 UPDATE = bool(os.environ.get("UPDATE_GOLDEN"))
+WITH_THREADS, TRIES_OF_THREADS = ("both", "usbmuxd"), 3
 
 
 @pytest.fixture(name="folder")
@@ -91,23 +92,44 @@ def bench_of(row, folder, request):
     return Bench(folder, row, ipsw, servers, polite_lines(row))
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-def test_what_the_judges_say(row, folder, request):
-    if row.slow and not os.environ.get("IDR_SLOW"):
-        pytest.skip(f"slow: {row.slow}")
+def run_row(row, folder, request):
+    """What the judges said. Whatever they say, the phone has counted only the restore that the row names."""
+    folder = folder / f"{len(list(folder.iterdir()))}"
+    folder.mkdir()
     with bench_of(row, folder, request) as bench:
         text = bench.run()
         state = bench.phone.state()
     counts = {"erase": (1, 0), "update": (0, 1)}.get(row.finished, (0, 0))
     assert (state["erases"], state["updates"]) == counts, text
-    known = (GOLDEN.section(row.name) or "").split(OR) if row.wavers else [GOLDEN.section(row.name)]
-    if UPDATE and text not in known:
-        GOLDEN.replace(row.name, OR.join([*filter(None, known), text]) if row.wavers else text)
-        known.append(text)
+    return text
+
+
+def known_outcomes(row):
+    section = GOLDEN.section(row.name)
+    return [part for part in (section or "").split(OR) if part] if row.wavers else [section]
+
+
+def is_known(row, text):
+    known = known_outcomes(row)
     if row.wavers:  # what it said must have been seen, if not all of it in one run
-        assert set(text.splitlines()) <= set("".join(known).splitlines()), text
-        return
-    assert text in known, f"the map says:\n{OR.join(filter(None, known))}\nnow it was:\n{text}"
+        return set(text.splitlines()) <= set("".join(known).splitlines())
+    return text in known
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_what_the_judges_say(row, folder, request):
+    """The threads of usbmuxd and idevicerestore race with each other on a busy machine: what one of them says once may
+    differ, what it says three times is another behaviour."""
+    if row.slow and not os.environ.get("IDR_SLOW"):
+        pytest.skip(f"slow: {row.slow}")
+    text = run_row(row, folder, request)
+    if UPDATE and not is_known(row, text):
+        GOLDEN.replace(row.name, OR.join([*known_outcomes(row), text]) if row.wavers else text)
+    for _ in range(TRIES_OF_THREADS - 1 if row.door in WITH_THREADS else 0):
+        if is_known(row, text):
+            break
+        text = run_row(row, folder, request)
+    assert is_known(row, text), f"the map says:\n{OR.join(filter(None, known_outcomes(row)))}\nnow it was:\n{text}"
 
 
 def row_named(name):

@@ -173,7 +173,7 @@ def settled(phone, mode):
     end = time.monotonic() + SETTLED_SECONDS
     while True:
         state = phone.state()
-        if (state["mode"] == mode and not state["booting"]) or time.monotonic() > end:
+        if (state["mode"] == mode and not state["booting"] and not state["leaving"]) or time.monotonic() > end:
             return state
         time.sleep(0.05)
 
