@@ -42,17 +42,25 @@ static int run_probe(const struct request *request, sd_json_variant **ret_fields
 	return r;
 }
 
+static int run_mux_watch(const struct request *request, sd_json_variant **ret_fields,
+			 struct error *err)
+{
+	return mux_watch_run(err);
+}
+
+/* What the kinds do. *ret_fields is what the result line carries. */
+typedef int (*kind_run_fn)(const struct request *request, sd_json_variant **ret_fields,
+			   struct error *err);
+static const kind_run_fn kind_runs[WORKER_KIND_MAX] = {
+	[WORKER_PROBE] = run_probe,
+	[WORKER_MUX_WATCH] = run_mux_watch,
+};
+
 static int run(const struct request *request, sd_json_variant **ret_fields, struct error *err)
 {
-	switch (request->kind) {
-	case WORKER_PROBE:
-		return run_probe(request, ret_fields, err);
-	case WORKER_MUX_WATCH:
-		return mux_watch_run(err);
-	case WORKER_KIND_MAX:
-		break;
-	}
-	return error_set(err, ERROR_BUG, "worker", 0, "No such kind");
+	if (!kind_runs[request->kind])
+		return error_set(err, ERROR_BUG, "worker", 0, "No such kind");
+	return kind_runs[request->kind](request, ret_fields, err);
 }
 
 static int fail(const struct error *err)
@@ -67,7 +75,7 @@ static int fail(const struct error *err)
 static int serve(enum worker_kind kind)
 {
 	_cleanup_(sd_json_variant_unrefp) sd_json_variant *fields = NULL;
-	struct request request;
+	_cleanup_(request_done) struct request request = {};
 	struct error err = {};
 	int r;
 

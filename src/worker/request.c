@@ -15,6 +15,13 @@ enum { BUS_MAX = 255, ADDRESS_MAX = 127 };
 static const char *const kind_names[WORKER_KIND_MAX] = {
 	[WORKER_PROBE] = "probe",
 	[WORKER_MUX_WATCH] = "mux-watch",
+	[WORKER_TRUST] = "trust",
+	[WORKER_RECORD] = "record",
+	[WORKER_MODE] = "mode",
+	[WORKER_CATALOGUE] = "catalogue",
+	[WORKER_FETCH] = "fetch",
+	[WORKER_CHECK] = "check",
+	[WORKER_RESTORE] = "restore",
 };
 
 const char *worker_kind_name(enum worker_kind kind)
@@ -56,23 +63,18 @@ static const sd_json_dispatch_field probe_fields[] = {
 	FIELD("ecid", STRING, const_string, ecid, 0),
 	{},
 };
-static const sd_json_dispatch_field mux_watch_fields[] = { HEAD_FIELDS, {} };
-
-static const sd_json_dispatch_field *const kind_fields[WORKER_KIND_MAX] = {
-	[WORKER_PROBE] = probe_fields,
-	[WORKER_MUX_WATCH] = mux_watch_fields,
-};
+static const sd_json_dispatch_field head_fields[] = { HEAD_FIELDS, {} };
 
 static int refuse(struct error *err, const char *what)
 {
 	return error_set(err, ERROR_USAGE, "worker", 0, "%s", what);
 }
 
-static int fields_dispatch(sd_json_variant *object, enum worker_kind kind, struct fields *fields,
-			   struct error *err)
+static int fields_dispatch(sd_json_variant *object, const sd_json_dispatch_field *table,
+			   sd_json_dispatch_flags_t flags, void *fields, struct error *err)
 {
 	const char *bad = NULL;
-	int r = sd_json_dispatch_full(object, kind_fields[kind], NULL, 0, fields, &bad);
+	int r = sd_json_dispatch_full(object, table, NULL, flags, fields, &bad);
 
 	if (r >= 0)
 		return 0;
@@ -105,17 +107,41 @@ static int ecid_parse(const char *s, uint64_t *ret)
 	return text_parse_hex(s + 2, DIGITS, ret);
 }
 
+int request_check_udid(const char *udid, char ret[static REQUEST_UDID_BYTES], struct error *err)
+{
+	if (!udid)
+		return refuse(err, "Field \"udid\" is missing");
+	if (!udid_is_plausible(udid))
+		return refuse(err, "Field \"udid\" is no UDID");
+	text_copy(ret, REQUEST_UDID_BYTES, udid);
+	return 0;
+}
+
+int request_check_ecid(const char *ecid, uint64_t *ret, struct error *err)
+{
+	if (!ecid || ecid_parse(ecid, ret) < 0)
+		return refuse(err, "Field \"ecid\" is no ECID");
+	return 0;
+}
+
+int request_check_place(uint64_t bus, uint64_t address, unsigned *ret_bus, unsigned *ret_address,
+			struct error *err)
+{
+	if (bus < 1 || bus > BUS_MAX)
+		return refuse(err, "Field \"bus\" is missing or out of range");
+	if (address < 1 || address > ADDRESS_MAX)
+		return refuse(err, "Field \"address\" is missing or out of range");
+	*ret_bus = (unsigned)bus;
+	*ret_address = (unsigned)address;
+	return 0;
+}
+
 /* Phones that are asked through usbmuxd are named by UDID. */
 static int probe_check_mux(const struct fields *fields, struct request *request, struct error *err)
 {
 	if (fields->bus != NUMBER_ABSENT || fields->address != NUMBER_ABSENT || fields->ecid)
 		return refuse(err, "This mode is asked by udid, not by bus, address or ecid");
-	if (!fields->udid)
-		return refuse(err, "Field \"udid\" is missing");
-	if (!udid_is_plausible(fields->udid))
-		return refuse(err, "Field \"udid\" is no UDID");
-	text_copy(request->udid, sizeof(request->udid), fields->udid);
-	return 0;
+	return request_check_udid(fields->udid, request->udid, err);
 }
 
 /* The others by their place on the bus. */
@@ -124,15 +150,10 @@ static int probe_check_place(const struct fields *fields, struct request *reques
 {
 	if (fields->udid)
 		return refuse(err, "This mode is asked by bus and address, not by udid");
-	if (fields->bus < 1 || fields->bus > BUS_MAX)
-		return refuse(err, "Field \"bus\" is missing or out of range");
-	if (fields->address < 1 || fields->address > ADDRESS_MAX)
-		return refuse(err, "Field \"address\" is missing or out of range");
-	if (fields->ecid && ecid_parse(fields->ecid, &request->ecid) < 0)
-		return refuse(err, "Field \"ecid\" is no ECID");
-	request->bus = (unsigned)fields->bus;
-	request->address = (unsigned)fields->address;
-	return 0;
+	if (fields->ecid && request_check_ecid(fields->ecid, &request->ecid, err) < 0)
+		return -EINVAL;
+	return request_check_place(fields->bus, fields->address, &request->bus, &request->address,
+				   err);
 }
 
 static int probe_check(const struct fields *fields, struct request *request, struct error *err)
@@ -160,9 +181,11 @@ int request_parse(sd_json_variant *object, enum worker_kind kind, struct request
 {
 	struct request request = { .kind = kind };
 	struct fields fields = { .bus = NUMBER_ABSENT, .address = NUMBER_ABSENT };
+	bool own_fields = kind != WORKER_PROBE && kind != WORKER_MUX_WATCH;
 	int r;
 
-	r = fields_dispatch(object, kind, &fields, err);
+	r = fields_dispatch(object, kind == WORKER_PROBE ? probe_fields : head_fields,
+			    own_fields ? SD_JSON_ALLOW_EXTENSIONS : 0, &fields, err);
 	if (r < 0)
 		return r;
 	if (fields.version != WORKER_PROTOCOL_VERSION)
@@ -176,8 +199,21 @@ int request_parse(sd_json_variant *object, enum worker_kind kind, struct request
 		if (r < 0)
 			return r;
 	}
+	request.object = sd_json_variant_ref(object);
 	*ret = request;
 	return 0;
+}
+
+int request_fields(const struct request *request, const sd_json_dispatch_field *table, void *ret,
+		   struct error *err)
+{
+	static char *const head[] = { (char *)"v", (char *)"type", (char *)"kind", NULL };
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *own =
+	    sd_json_variant_ref(request->object);
+
+	if (sd_json_variant_filter(&own, (char **)head) < 0)
+		return error_set_errno(err, ERROR_BUG, "worker", ENOMEM, "request");
+	return fields_dispatch(own, table, 0, ret, err);
 }
 
 /* Waits for bytes and takes them; 0, or a negative errno with err set. */

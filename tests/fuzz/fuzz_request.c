@@ -32,7 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	for (size_t i = 0; i < WORKER_KIND_MAX; i++) {
 		enum worker_kind kind = (enum worker_kind)i;
-		struct request request;
+		_cleanup_(request_done) struct request request = {};
 		struct error err = {};
 
 		if (request_parse(object, kind, &request, &err) == 0)

@@ -27,7 +27,7 @@ static void test_probe_by_udid(void **state)
 
 	for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
 		char text[256];
-		struct request request;
+		_cleanup_(request_done) struct request request = {};
 
 		snprintf(text, sizeof(text), PROBE "\"mode\":\"%s\",\"udid\":\"" UDID "\"}",
 			 modes[i]);
@@ -48,7 +48,7 @@ static void test_probe_by_place(void **state)
 
 	for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
 		char text[256];
-		struct request request;
+		_cleanup_(request_done) struct request request = {};
 
 		snprintf(text, sizeof(text),
 			 PROBE "\"mode\":\"%s\",\"bus\":255,\"address\":127,"
@@ -65,7 +65,7 @@ static void test_probe_by_place(void **state)
 
 static void test_mux_watch(void **state)
 {
-	struct request request;
+	_cleanup_(request_done) struct request request = {};
 
 	assert_int_equal(parse("{" HEAD("mux-watch") "}", WORKER_MUX_WATCH, &request, NULL), 0);
 	assert_int_equal(request.kind, WORKER_MUX_WATCH);
@@ -143,7 +143,7 @@ static void test_refused(void **state)
 static int read_bytes(const char *bytes, size_t n, bool then_close, int timeout_ms,
 		      struct error *err)
 {
-	struct request request;
+	_cleanup_(request_done) struct request request = {};
 	int pair[2], r;
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
