@@ -13,7 +13,8 @@ GEN := build/gen
 quiet = $(if $(V),,@printf '  %-5s %s\n' $(1) $@; )
 
 LIBS_MAIN := libsystemd ncursesw
-LIBS_WORKER := libsystemd libimobiledevice-1.0 libusbmuxd-2.0 libirecovery-1.0 libplist-2.0 libusb-1.0
+LIBS_WORKER := libsystemd libimobiledevice-1.0 libusbmuxd-2.0 libirecovery-1.0 libplist-2.0 libusb-1.0 libcurl libzip \
+	libcrypto libmicrohttpd
 
 WARNINGS := -Wall -Wextra -Wno-unused-parameter -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings \
 	-Wformat=2 -Wundef -Wvla -Wimplicit-fallthrough -Wswitch-enum -Werror
@@ -32,7 +33,7 @@ endif
 
 # The layers, lowest first (DESIGN §4). main.c stays out of what tests link.
 SHARED := base facts
-LAYERS := bus phone service face
+LAYERS := bus phone doctor service face
 sources = $(sort $(foreach d,$(1),$(wildcard src/$(d)/*.c)))
 objects = $(patsubst %.c,$(O)/%.o,$(1))
 FACTS_O := $(O)/gen/tables.o

@@ -4,8 +4,8 @@
 #                                                        undefined behaviour
 #   make -f tests/tests.mk fuzz [FUZZ=fuzz_foo] [SECONDS_EACH=10]   our parsers, and the simulated phone's
 
-B := build/asan
-O := build/asan/obj
+B ?= build/asan
+O ?= $(B)/obj
 SANITIZE := 1
 CFLAGS := -O1 -g
 include src/build.mk
@@ -38,7 +38,7 @@ FUZZ_DIR := build/fuzz
 FUZZ_SIMPHONE := $(filter $(basename $(notdir $(wildcard tests/fuzz/simphone/fuzz_*.c))),$(FUZZ))
 FUZZ_SIMPHONE_DIR := build/simphone-fuzz.d
 FUZZ_PROGRAMS := $(addprefix $(FUZZ_DIR)/,$(filter-out $(FUZZ_SIMPHONE),$(FUZZ)))
-FUZZ_SOURCES := $(call sources,base facts bus phone) $(GEN)/tables.c
+FUZZ_SOURCES := $(call sources,base facts bus phone doctor) $(GEN)/tables.c
 # the parsers of the worker come with its sources and libraries
 FUZZ_OF_WORKER := $(addprefix $(FUZZ_DIR)/,fuzz_request fuzz_debug_usb fuzz_mux_message)
 $(FUZZ_OF_WORKER): FUZZ_MORE := $(filter-out src/worker/main.c,$(call sources,worker))

@@ -116,6 +116,11 @@ enum timing {
 	TIMING_WORKER_KILL,   /* between asking a worker to end and killing it */
 	TIMING_CALL,          /* a face waits so long for the service's answer */
 	TIMING_ASK_AGAIN,     /* between two questions to a phone that did not answer */
+	TIMING_TRUST_CHECK,   /* a check of trust may take so long */
+	TIMING_PLAN,          /* finding a firmware and reading its manifest may take so long */
+	TIMING_CONSENT,       /* a consent is valid for so long */
+	TIMING_PHONE_BACK,    /* a job waits so long for a phone that was pulled out */
+	TIMING_PROGRESS,      /* at most one report of progress in so long */
 	TIMING_MAX,
 };
 unsigned timing_ms(enum timing timing);
@@ -142,6 +147,145 @@ const struct message *message_for_error(enum error_kind kind);
  * visible as it is.
  */
 char *message_format(const char *id, ...) __attribute__((sentinel));
+
+/* --- what is wrong, what can be done, what it costs (the doctor's tables) ----------------------
+ */
+
+/* What becomes of the data on the phone. */
+enum data {
+	DATA_KEPT,    /* nothing is touched */
+	DATA_AT_RISK, /* is to stay, but what goes wrong half-way may cost it */
+	DATA_ERASED,  /* gone for good */
+	DATA_MAX,
+};
+const char *data_name(enum data data); /* "kept", "at-risk", "erased" */
+
+/* What a person wants; rows of goals.tsv. */
+enum goal {
+	GOAL_TRUST,       /* forget this computer's record of the phone and pair anew */
+	GOAL_TRUST_STORE, /* the same with all records of this computer */
+	GOAL_RESTART,
+	GOAL_ENTER_RECOVERY,
+	GOAL_EXIT_RECOVERY,
+	GOAL_FIRMWARE, /* download the newest firmware for this phone, change nothing on it */
+	GOAL_UPDATE,   /* install iOS anew, keep the data */
+	GOAL_ERASE,    /* install iOS anew, erase everything */
+	GOAL_MAX,
+};
+struct goal_fact {
+	enum goal goal;
+	const char *id;    /* "update", as in JSON and on the command line */
+	const char *label; /* "Install iOS again, keeping the data" */
+	const char *lost;  /* what is lost, one sentence; "Nothing is lost." if so */
+	enum data data;    /* worst of its steps */
+	bool firmware;     /* it needs a firmware file */
+	enum tried tried;
+	const char *source;
+};
+const struct goal_fact *goal_fact(enum goal goal);
+const char *goal_name(enum goal goal);
+enum goal goal_from_name(const char *name); /* GOAL_MAX if it is none of ours */
+
+/* What a job is made of; rows of steps.tsv. */
+enum step_kind {
+	STEP_FORGET_RECORD, /* this computer's record of the phone is deleted */
+	STEP_FORGET_STORE,  /* all records of this computer and its identity */
+	STEP_PAIR, /* wait until the phone trusts this computer; the person unlocks, taps Trust */
+	STEP_VERIFY_TRUST, /* a second connection without a dialog; name, capacity, serial, media
+			      folder */
+	STEP_RESTART,
+	STEP_ENTER_RECOVERY, /* by the phone's own service, else by its buttons */
+	STEP_EXIT_RECOVERY,
+	STEP_AWAIT_NORMAL,  /* wait until it runs iOS and usbmuxd lists it */
+	STEP_CATALOGUE,     /* find the firmware */
+	STEP_FETCH,         /* download it, or find it whole in the cache */
+	STEP_CHECK,         /* it is whole, for this board, and has this variant */
+	STEP_UPDATE,        /* the engine, variant that keeps the data */
+	STEP_ERASE,         /* the engine, variant that erases */
+	STEP_VERIFY_SYSTEM, /* the phone runs the build that was installed */
+	STEP_KIND_MAX,
+};
+struct step_fact {
+	enum step_kind step_kind;
+	const char *id;       /* "verify-trust" */
+	const char *label;    /* "Check that the phone trusts this computer" */
+	const char *guidance; /* what the person is to do meanwhile; "-" nothing */
+	enum data data;
+	bool cancel;        /* the person may cancel while it runs (update and erase: only until
+			       the engine touches the phone, the worker says when) */
+	bool phone;         /* needs the phone on the bus when it begins */
+	unsigned attempts;  /* how often at most, when it fails in a way that may pass */
+	unsigned silence_s; /* no news from it for so long: it failed */
+	unsigned total_s;   /* and so long in all */
+	enum tried tried;
+	const char *source;
+};
+const struct step_fact *step_fact(enum step_kind kind);
+const char *step_name(enum step_kind kind);
+enum step_kind step_from_name(const char *name); /* STEP_KIND_MAX if it is none of ours */
+
+enum severity { SEVERITY_INFO, SEVERITY_WARNING, SEVERITY_PROBLEM, SEVERITY_MAX };
+const char *severity_name(enum severity severity);
+
+/* Something wrong with a phone or worth knowing; rows of findings.tsv, condition in doctor/. */
+struct finding_fact {
+	const char *id; /* "trust-stale" */
+	enum severity severity;
+	const char *title;   /* "The phone does not know this computer any more" */
+	const char *meaning; /* why, and what it means; one paragraph */
+	const char *next;    /* what to do next; one paragraph, may hold {phone} */
+	const char *cost;    /* what that costs: "Nothing is lost." */
+	const char *command; /* the command that does it: "trust reset {phone}", "-" none */
+	const char *codes; /* codes that it corresponds to: "0xe800001c InvalidHostID", "-" none */
+	enum tried tried;
+	const char *source;
+};
+const struct finding_fact *finding_find(const char *id); /* NULL if none */
+const struct finding_fact *finding_all(size_t *ret_count);
+
+/* How sure a mapping from a code to its cause is. */
+enum confidence { CONFIDENCE_CERTAIN, CONFIDENCE_LIKELY, CONFIDENCE_POSSIBLE, CONFIDENCE_MAX };
+const char *confidence_name(enum confidence confidence);
+
+/* A number or name that a person met somewhere; rows of codes.tsv. One number may have several. */
+struct code_fact {
+	const char
+	    *scheme;   /* "itunes", "mobile-device" (0xe80000..), "lockdownd", "tss", "engine" … */
+	int64_t value; /* as the scheme writes it: 4013, -18, 0xe8000013 (positive) */
+	const char *name;  /* "kAMDInvalidResponseError", "UserDeniedPairing"; "-" none */
+	const char *layer; /* usb, usbmuxd, pairing, network, tss, ipsw, recovery, dfu, restore,
+			      baseband, hardware, disk, activation, tool */
+	enum confidence confidence;
+	const char *meaning; /* what it means in own words */
+	const char *next;    /* what to do */
+	enum tried tried;
+	const char *source;
+};
+const struct code_fact *code_all(size_t *ret_count);
+
+/* How far the engine has come; rows of engine_steps.tsv. */
+struct engine_step {
+	unsigned number;   /* N of "progress: N fraction" */
+	const char *id;    /* "upload-system" */
+	const char *label; /* "Sending iOS to the phone" */
+	enum tried tried;
+	const char *source;
+};
+const struct engine_step *engine_step(unsigned number); /* NULL beyond the table */
+const struct engine_step *engine_step_all(size_t *ret_count);
+
+/* What a line of the engine means; rows of engine_rules.tsv, the first that fits is the verdict. */
+struct engine_rule {
+	const char *id;      /* "engine-no-device" */
+	const char *pattern; /* a part of the line, as it stands there; case counts */
+	enum error_kind kind;
+	bool again;       /* the same again may work (cable, timing) */
+	const char *text; /* what happened, one line for people */
+	const char *next; /* what to do */
+	enum tried tried;
+	const char *source;
+};
+const struct engine_rule *engine_rule_all(size_t *ret_count);
 
 const char *family_name(enum family family);    /* "iphone", "ipad", "ipod", "other" */
 const char *buttons_name(enum buttons buttons); /* id of its row */

@@ -58,6 +58,19 @@ void fleet_mux_reset(struct fleet *fleet, uint64_t now_ms);
 void fleet_identity(struct fleet *fleet, unsigned id, const char *syspath, enum mode mode,
 		    const struct identity *identity, uint64_t now_ms);
 
+/*
+ * A worker's answer about trust, for the enumeration `syspath` as above. news: what it read besides
+ * (name, capacity, battery …), NULL nothing; reason: NULL or kind none if there is nothing to say.
+ * Trust of an enumeration that has left is unknown again.
+ */
+void fleet_trust(struct fleet *fleet, unsigned id, const char *syspath, enum trust trust,
+		 bool has_record, const struct error *reason, const struct identity *news,
+		 uint64_t now_ms);
+
+/* A job takes the phone ("" gives it back). Survives re-enumeration. -ENODEV, -EBUSY (another job
+ * has it). */
+int fleet_set_job(struct fleet *fleet, unsigned id, const char *job, uint64_t now_ms);
+
 /* Marks that a worker was asked about the present enumeration. */
 void fleet_mark_asked(struct fleet *fleet, unsigned id);
 

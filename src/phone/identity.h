@@ -22,6 +22,9 @@ struct identity {
 	char version[IDENTITY_TEXT_BYTES];    /* ProductVersion, "17.5.1" */
 	char build[IDENTITY_TEXT_BYTES];      /* BuildVersion */
 	char serial_number[IBOOT_TEXT_BYTES]; /* Apple's serial number */
+	uint64_t capacity_bytes;              /* of its storage as it is sold; 0 unknown */
+	unsigned battery;                     /* percent + 1, so that 0 is unknown */
+	bool battery_charging;                /* goes with battery */
 	struct iboot_serial
 	    iboot; /* of the latest recovery or DFU; .has == 0 if never seen there */
 	char ap_nonce[NONCE_BYTES_MAX * 2 +

@@ -35,6 +35,8 @@ enum trust {
 	TRUST_MAX,
 };
 
+enum { PHONE_JOB_BYTES = 32 };
+
 struct phone {
 	unsigned id; /* 1, 2, … within one run of the service; never reused */
 	enum presence presence;
@@ -44,10 +46,15 @@ struct phone {
 	struct sighting sighting; /* the latest enumeration; the port stays when it left */
 	bool on_bus;              /* the sighting lasts */
 	bool in_mux;              /* usbmuxd lists it now */
-	bool asked; /* a worker was asked about this enumeration (or its answer is here) */
-	unsigned enumerations; /* sightings so far */
-	uint64_t since_ms;     /* when presence or mode last changed, clock_now_ms() */
-	uint64_t deadline_ms;  /* end of settling or awaiting, or when it is forgotten; 0 none */
+	bool asked;       /* a worker was asked about this enumeration (or its answer is here) */
+	bool trust_known; /* a worker said what trust is, in this enumeration */
+	bool has_record;  /* this computer holds a pairing record of it; with trust_known */
+	struct error trust_reason; /* why trust is what it is; kind none: nothing to say */
+	char job[PHONE_JOB_BYTES]; /* the job that has it, "" none: nobody else may ask it anything
+				    */
+	unsigned enumerations;     /* sightings so far */
+	uint64_t since_ms;         /* when presence or mode last changed, clock_now_ms() */
+	uint64_t deadline_ms; /* end of settling or awaiting, or when it is forgotten; 0 none */
 	char awaited_port[SIGHTING_PORT_BYTES]; /* port at which a job expects it, "" none */
 	uint64_t awaited_until_ms; /* limit of that; a phone that came back but left again before it
 				      settled is awaited on; 0 none */
@@ -69,7 +76,10 @@ void phone_key(const struct phone *phone, char *ret);
  *   always            key (as phone_key()), presence, mode, mode_label (for people), trust, port,
  *                     in_mux (boolean), enumerations (integer), since_ms (integer, ms since the
  *                     epoch: when presence or mode last changed)
- *   if known          ecid ("0x" and 16 digits), udid, name (the owner's), label (best name for
+ *   if known          job (id of the job that has it), has_record (boolean),
+ *                     trust_reason (text), capacity_bytes, battery_percent (integers),
+ *                     battery_charging (boolean),
+ *                     ecid ("0x" and 16 digits), udid, name (the owner's), label (best name for
  *                     people), product ("iPhone14,5"), version, build, serial_number
  *   known model       board, model (its name), family, buttons, year (integer)
  *   seen in recovery  cpid ("0x8110"), bdid, cprv, cpfm, scep, ibfl ("0x3d"), iboot_flags (ids of

@@ -12,8 +12,43 @@
  *     TIMING_PROBE_TOTAL. Without ask, problem says why the last question was not answered.
  *   Watch() more -> (event: Event)
  *     first an event of kind "snapshot" with all phones, then each change with the next seq
+ *
+ *   Diagnose(phone: ?string) -> (diagnoses: []Diagnosis)
+ *     of one phone, or of all (and of the computer itself when none is here); answers from memory
+ *   CheckTrust(phone: string) -> (phone: Phone, findings: []Finding)
+ *     a worker looks (never pairs); the answer takes up to TIMING_TRUST_CHECK
+ *   Plan(phone: ?string, product: ?string, goal: string, build: ?string, file: ?string)
+ *     -> (plan: Plan)
+ *     takes up to TIMING_PLAN if a firmware must be found. file: absolute path of an IPSW that the
+ *     person brought. An erase's plan carries a token (doctor/consent.h)
+ *   Start(the same, consent: ?string, confirm: ?string) -> (job: Job)
+ *     plans anew; an erase uses up the token. The reply comes when the job is in its journal
+ *   Jobs() -> (jobs: []Job)                newest first
+ *   Job(id: string) -> (job: Job)
+ *   Cancel(id: string) -> (job: Job)
+ *   Answer(id: string, yes: bool, consent: ?string, confirm: ?string) -> (job: Job)
+ *   Report(id: string) -> (report: object, text: string)
+ *
+ *   Diagnosis  (phone: ?Phone, findings: []Finding)
+ *   Finding    doctor/diagnose.h, finding_to_json(): id severity title meaning next cost evidence
+ *              ?command ?codes[]
+ *   Plan       goal label_goal lost data phone (key) label ?ecid ?udid ?product ?board mode
+ *              ?firmware ?variant (name) ?erases ?erase_variant need_bytes room {folder lasting
+ *              free_bytes ram_free_bytes} warnings[] {id text} steps[] {kind label data optional}
+ *              network (bool: it needs the internet) ?confirm_hint ("the last four characters of
+ *              the serial number") ?token ?token_seconds
+ *   Job        id state goal phone label created_ms ?ended_ms step (index) steps[] {kind label
+ *              state attempt guidance? error?} ?progress (doctor/progress.h) ?awaiting ("phone")
+ *              ?question {id text plan} ?error (Problem and `next`) ?touched (bool) data (what has
+ *              become of it so far: kept, at-risk, erased) ?guidance (what the person is to do now)
+ *              ?trust (while it pairs) ?proof {name serial_number capacity_bytes version build
+ *              media_entries} folder exit (of an ended job: the exit code of DESIGN 12)
+ *   Watch also tells "job" (job: Job; every change, progress at most every TIMING_PROGRESS), and
+ *   the snapshot holds jobs[]: those that have not ended, and the last that has of each phone.
+ *
  *   errors: NoSuchPhone(wanted), AmbiguousPhone(wanted, matches[]),
- *     NotAnswered(wanted, kind, origin, code, text)
+ *     NotAnswered(wanted, kind, origin, code, text), NoSuchJob(id),
+ *     Refused(kind, origin, code, text, ?next): any other reason, kind as in base/error.h
  *
  * Words with hyphens ("port-dfu", "mux-up") are strings, because varlink's enums cannot hold them;
  * the comments of the interface list them.

@@ -13,14 +13,10 @@
 enum { BUS_MAX = 255, ADDRESS_MAX = 127 };
 
 static const char *const kind_names[WORKER_KIND_MAX] = {
-	[WORKER_PROBE] = "probe",
-	[WORKER_MUX_WATCH] = "mux-watch",
-	[WORKER_TRUST] = "trust",
-	[WORKER_RECORD] = "record",
-	[WORKER_MODE] = "mode",
-	[WORKER_CATALOGUE] = "catalogue",
-	[WORKER_FETCH] = "fetch",
-	[WORKER_CHECK] = "check",
+	[WORKER_PROBE] = "probe",     [WORKER_MUX_WATCH] = "mux-watch",
+	[WORKER_TRUST] = "trust",     [WORKER_RECORD] = "record",
+	[WORKER_MODE] = "mode",       [WORKER_CATALOGUE] = "catalogue",
+	[WORKER_FETCH] = "fetch",     [WORKER_CHECK] = "check",
 	[WORKER_RESTORE] = "restore",
 };
 

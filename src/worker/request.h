@@ -52,10 +52,10 @@ static inline void request_done(struct request *request)
 }
 
 /*
- * Reads the request's own fields (beyond v, type and kind) by a table of sd-json into ret, which the
- * caller has set to "absent" values. Give every row a fixed type and SD_JSON_REFUSE_NULL; texts are
- * borrowed from the request. Returns 0, or -EINVAL with ERROR_USAGE that names the field that is
- * missing, unknown or wrong.
+ * Reads the request's own fields (beyond v, type and kind) by a table of sd-json into ret, which
+ * the caller has set to "absent" values. Give every row a fixed type and SD_JSON_REFUSE_NULL; texts
+ * are borrowed from the request. Returns 0, or -EINVAL with ERROR_USAGE that names the field that
+ * is missing, unknown or wrong.
  */
 int request_fields(const struct request *request, const sd_json_dispatch_field *table, void *ret,
 		   struct error *err);

@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 TREE = Path(__file__).resolve().parents[2]
-PROGRAM = TREE / "build/asan/idevicerescue"
+BUILD = TREE / os.environ.get("IDR_BUILD", "build/asan")  # where the programs are
+PROGRAM = BUILD / "idevicerescue"
 FAKE_WORKER = TREE / "tests/unit/fake_worker"
 LIMIT = 20  # seconds, for anything that is awaited
 ENVIRONMENT = {

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/* A firmware file and what its manifest says, as workers report it (worker/README.md). */
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-json.h>
+
+enum {
+	FIRMWARE_TEXT_BYTES = 64,
+	FIRMWARE_PATH_BYTES = 1024,
+	VARIANT_NAME_BYTES = 128,
+	SHA1_HEX_BYTES = 41,
+	SHA256_HEX_BYTES = 65,
+};
+
+struct firmware {
+	char product[FIRMWARE_TEXT_BYTES];
+	char version[FIRMWARE_TEXT_BYTES];
+	char build[FIRMWARE_TEXT_BYTES];
+	char name[FIRMWARE_PATH_BYTES]; /* Apple's file name, no slash in it */
+	char url[FIRMWARE_PATH_BYTES];  /* "" for a file that the person brought */
+	char path[FIRMWARE_PATH_BYTES]; /* where it lies whole; "" not here yet */
+	uint64_t size;                  /* bytes, 0 unknown */
+	char sha1[SHA1_HEX_BYTES];      /* lower-case hex, "" unknown */
+	char sha256[SHA256_HEX_BYTES];
+	bool verified; /* its hash was computed here and is right */
+};
+
+/* One way of installing, for one board: a build identity of the manifest. */
+struct variant {
+	char name[VARIANT_NAME_BYTES]; /* exact Info/Variant, "Customer Erase Install (IPSW)" */
+	bool erases;                   /* Info/RestoreBehavior is Erase */
+	uint64_t os_bytes;             /* size of the system image */
+	bool os_packed; /* compressed in the archive: the engine unpacks it first, os_bytes of room
+			 */
+};
+
+/* Objects of the interfaces and the journal, fields named as the members. 0 or a negative errno;
+ * from_json: -EBADMSG for wrong types and over-long texts, absent fields are empty. */
+int firmware_to_json(const struct firmware *firmware, sd_json_variant **ret);
+int firmware_from_json(sd_json_variant *object, struct firmware *ret);
+int variant_to_json(const struct variant *variant, sd_json_variant **ret);
+int variant_from_json(sd_json_variant *object, struct variant *ret);

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * A job is one plan being carried out. This is its memory and its rules; what touches the world
+ * (workers, the fleet, timers) is service/jobs.c, which does what job_next() says and tells the
+ * outcome.
+ *
+ *   draft ─▶ ready ─▶ running ⇄ asking ─▶ done | failed | cancelled
+ *
+ * job_enter() is the only assignment to the state; it writes the journal before it acts. The
+ * journal is jobs/ID/journal.jsonl, one JSON object a line, appended and synced; after a crash
+ * job_load() replays it and the job stands where it stood. A last line that was cut off is dropped.
+ *
+ * Data: a step that erases begins only in a job whose journal holds a consent for exactly it. What
+ * fails never moves on to it by itself: an update that failed for good enters asking.
+ */
+#include "base/cleanup.h"
+#include "doctor/plan.h"
+#include "doctor/progress.h"
+
+enum { JOB_ID_BYTES = 32, JOB_ATTEMPTS_MAX = 5 };
+
+enum job_state {
+	JOB_DRAFT,
+	JOB_READY,
+	JOB_RUNNING,
+	JOB_ASKING,
+	JOB_DONE,
+	JOB_FAILED,
+	JOB_CANCELLED,
+	JOB_STATE_MAX,
+};
+const char *job_state_name(enum job_state state);
+static inline bool job_state_is_end(enum job_state state)
+{
+	return state == JOB_DONE || state == JOB_FAILED || state == JOB_CANCELLED;
+}
+
+enum step_state {
+	STEP_WAITING,
+	STEP_RUNNING,
+	STEP_DONE,
+	STEP_SKIPPED,
+	STEP_FAILED,
+	STEP_STATE_MAX
+};
+const char *step_state_name(enum step_state state);
+
+/* What is to be done next, as job_next() decides from all that the journal holds. */
+enum job_action {
+	JOB_ACTION_BEGIN_STEP,  /* call job_step_begin(), then do the step's work */
+	JOB_ACTION_FOLLOW_STEP, /* it was running when the service ended: an engine that lives on is
+				   followed, any other work is begun again by job_step_begin() */
+	JOB_ACTION_AWAIT_PHONE, /* the phone is to come back first (job_phone_back()), limit
+				   TIMING_PHONE_BACK */
+	JOB_ACTION_AWAIT_ANSWER, /* asking */
+	JOB_ACTION_NONE,         /* it has ended */
+};
+
+/* The question of a job that asks. The only one there is now: the update failed, erase instead? */
+struct question {
+	const char *id;   /* message id of its text: "question-erase-after-update" */
+	struct plan plan; /* what a yes would do */
+};
+
+struct job;
+
+/*
+ * Makes folder/ID with its journal (state ready). jobs_folder must exist. consented: LAST4 that was
+ * typed for this plan, NULL if it needs none; a plan that erases without it is refused (-EPERM,
+ * ERROR_NO_CONSENT). Returns 0, or a negative errno with err filled: ERROR_NO_SPACE and others when
+ * the folder cannot be written; then nothing is left behind.
+ */
+int job_create(const char *jobs_folder, const struct plan *plan, const char *consented,
+	       struct job **ret, struct error *err);
+/* Reads folder/journal.jsonl back. -EBADMSG for one that is no journal. */
+int job_load(const char *folder, struct job **ret, struct error *err);
+struct job *job_free(struct job *job); /* the files stay; NULL is fine; returns NULL */
+DEFINE_CLEANUP(struct job *, job_free)
+
+const char *job_id(const struct job *job);     /* "20261122-0612-x4k7" */
+const char *job_folder(const struct job *job); /* absolute path */
+enum job_state job_state(const struct job *job);
+const struct plan *job_plan(const struct job *job); /* after a consented erase: that of the erase */
+size_t job_step(const struct job *job);             /* index of the present step in its plan */
+unsigned job_attempt(const struct job *job);        /* 1 … of the present step */
+const struct question *job_question(const struct job *job); /* NULL unless asking */
+const struct error *job_error(const struct job *job);       /* why it failed; kind none otherwise */
+bool job_erase_consented(const struct job *job);
+
+enum job_action job_next(const struct job *job);
+
+/*
+ * The step at job_step() begins (or begins again). -EPERM if it erases without a consent: the job
+ * has failed then. `engine_events` is the number of the file engine-N.jsonl that a restore writes.
+ */
+int job_step_begin(struct job *job, struct error *err);
+
+/* The engine has begun to change the phone: from here the data is at risk or gone, and the job
+ * cannot be cancelled. Journaled once an attempt. */
+int job_touched(struct job *job);
+bool job_is_touched(const struct job *job); /* by the present attempt */
+
+/*
+ * The present step succeeded. facts (may be NULL): what it found out, kept for the report under the
+ * step's id ({"path",…}, {"proof":{…}}). skipped: there was nothing to do.
+ */
+int job_step_done(struct job *job, sd_json_variant *facts, bool skipped);
+/* It failed. again: the same may work if it is tried again (with the phone back, if it left);
+ * rules: attempts of its kind are used up first; then an optional step is passed over; an update
+ * whose erase is possible asks (not for network, not-signed, no-space, bad-file, no-phone,
+ * cancelled); else the job fails. A job that put the phone into recovery and fails or is cancelled
+ * before the engine touched it gets a closing step exit-recovery, whose outcome changes nothing. */
+int job_step_failed(struct job *job, const struct error *why, bool again);
+/* It came back while job_next() said JOB_ACTION_AWAIT_PHONE; or did not, within the limit. */
+int job_phone_back(struct job *job, bool back);
+
+/* The person says stop. Returns 0 (cancelled, or a closing step is next), -EBUSY (ERROR_REFUSED,
+ * the text says why) while it cannot be stopped. A running step's work must be ended by the caller.
+ */
+int job_cancel(struct job *job, struct error *err);
+/* The person answers the question: yes with LAST4 that was checked by consent_use(); NULL is no. */
+int job_answer(struct job *job, const char *consented, struct error *err);
+
+/* Something that happened and belongs into journal and report; kind is a word, fields may be NULL.
+ * "phone-left", "phone-back", "trust", "note". */
+int job_note(struct job *job, const char *kind, sd_json_variant *fields);
+
+/*
+ * The object `job` of the interfaces (service/interface.h lists its fields). progress may be NULL.
+ */
+int job_to_json(const struct job *job, const struct progress *progress, sd_json_variant **ret);
+
+/*
+ * The report of a job, from its journal alone: {"v":1,"job":…,"phone":…,"plan":…,"steps":[…],
+ * "events":[…],"outcome","error"?,"proof"?,"firmware"?,"engine":…}; and as text for people. An
+ * ended job has both in its folder (report.json, report.txt), written once, whole or not at all.
+ */
+int report_make(const struct job *job, sd_json_variant **ret_json, char **ret_text);
+int report_write(const struct job *job);
