@@ -44,7 +44,7 @@ story: image simphone ## whole runs: the image in QEMU with simulated phones (ST
 	@$(INNER_MAKE) -f tests/tests.mk $(addprefix build/asan/,idevicerescue idevicerescue-worker)
 	scripts/story $(if $(STORY),-k "$(STORY)")
 
-bench: image simphone ## compare with named rivals: boot, memory, idle CPU, size
+bench: image simphone ## compare with named rivals: boot, memory, idle CPU, size, identifying, restoring
 	tests/bench/run
 
 lint: root version ## layers, tables, formatting, warnings as errors, static analysis

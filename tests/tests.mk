@@ -40,7 +40,8 @@ FUZZ_SIMPHONE_DIR := build/simphone-fuzz.d
 FUZZ_PROGRAMS := $(addprefix $(FUZZ_DIR)/,$(filter-out $(FUZZ_SIMPHONE),$(FUZZ)))
 FUZZ_SOURCES := $(call sources,base facts bus phone doctor) $(GEN)/tables.c
 # the parsers of the worker come with its sources and libraries
-FUZZ_OF_WORKER := $(addprefix $(FUZZ_DIR)/,fuzz_request fuzz_debug_usb fuzz_mux_message)
+FUZZ_OF_WORKER := $(addprefix $(FUZZ_DIR)/,fuzz_request fuzz_debug_usb fuzz_mux_message fuzz_engine_output \
+	fuzz_manifest fuzz_catalogue fuzz_archive)
 $(FUZZ_OF_WORKER): FUZZ_MORE := $(filter-out src/worker/main.c,$(call sources,worker))
 $(FUZZ_OF_WORKER): FUZZ_LIBS := $(LIBS_WORKER)
 $(FUZZ_OF_WORKER): $(call sources,worker)

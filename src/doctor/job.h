@@ -19,7 +19,9 @@
 #include "doctor/plan.h"
 #include "doctor/progress.h"
 
-enum { JOB_ID_BYTES = 32, JOB_ATTEMPTS_MAX = 5 };
+/* JOB_ENGINES_MAX: engines that one job may start, its attempts and a restarted service included.
+ */
+enum { JOB_ID_BYTES = 32, JOB_ATTEMPTS_MAX = 5, JOB_ENGINES_MAX = 9 };
 
 enum job_state {
 	JOB_DRAFT,
@@ -88,12 +90,22 @@ unsigned job_attempt(const struct job *job);        /* 1 … of the present step
 const struct question *job_question(const struct job *job); /* NULL unless asking */
 const struct error *job_error(const struct job *job);       /* why it failed; kind none otherwise */
 bool job_erase_consented(const struct job *job);
+/* LAST4 that was typed, "" none: what the restore worker wants as `consent`. */
+const char *job_consent(const struct job *job);
+/* 1 … JOB_ENGINES_MAX: the restore worker's `attempt` (it names engine-N.jsonl) of the engine that
+ * the present step began, or of the last one; 0 none yet. */
+unsigned job_engine(const struct job *job);
+/* What a step that is done found out (job_step_done()); NULL nothing. Borrowed. */
+sd_json_variant *job_facts(const struct job *job, enum step_kind kind);
 
 enum job_action job_next(const struct job *job);
 
 /*
- * The step at job_step() begins (or begins again). -EPERM if it erases without a consent: the job
- * has failed then. `engine_events` is the number of the file engine-N.jsonl that a restore writes.
+ * The step at job_step() begins, or begins again after the service ended in the middle of it (that
+ * is the same attempt; an engine gets a new number, job_engine()). The job has failed, and the
+ * step must not be begun, after -EPERM (it erases and there is no consent), after the journal could
+ * not be written (what is not in the journal does not happen), and when engines were started too
+ * often. -EINVAL: job_next() does not say so.
  */
 int job_step_begin(struct job *job, struct error *err);
 
@@ -103,8 +115,12 @@ int job_touched(struct job *job);
 bool job_is_touched(const struct job *job); /* by the present attempt */
 
 /*
- * The present step succeeded. facts (may be NULL): what it found out, kept for the report under the
- * step's id ({"path",…}, {"proof":{…}}). skipped: there was nothing to do.
+ * The present step succeeded. facts (may be NULL): an object of what it found out, kept for the
+ * report under the step's id. Fields with a meaning: "firmware" (its path, size and hashes go into
+ * the plan; of GOAL_FIRMWARE all of it), "proof" (job_to_json()). skipped: there was nothing to do.
+ * As all calls below: -EINVAL if job_next() does not allow it, -EMSGSIZE for facts beyond a line.
+ * A journal that cannot be written any more (full, pulled out) is logged and does not stop what has
+ * happened already; no further step begins then.
  */
 int job_step_done(struct job *job, sd_json_variant *facts, bool skipped);
 /* It failed. again: the same may work if it is tried again (with the phone back, if it left);
@@ -123,8 +139,12 @@ int job_cancel(struct job *job, struct error *err);
 /* The person answers the question: yes with LAST4 that was checked by consent_use(); NULL is no. */
 int job_answer(struct job *job, const char *consented, struct error *err);
 
-/* Something that happened and belongs into journal and report; kind is a word, fields may be NULL.
- * "phone-left", "phone-back", "trust", "note". */
+/*
+ * Something that happened and belongs into journal and report; kind is a word, fields an object or
+ * NULL. "phone-left", "phone-back", "note" ("text"); "trust" ("trust": shown as the job's trust
+ * until the step ends) and "guidance" ("text": what the person is to do now, instead of the step's
+ * row). -ENOBUFS after 1000 of them.
+ */
 int job_note(struct job *job, const char *kind, sd_json_variant *fields);
 
 /*

@@ -79,8 +79,11 @@ int plan_erase_after(const struct plan *update, struct plan *ret);
 bool plan_erases(const struct plan *plan);
 
 /*
- * The object `plan` of the interfaces (service/interface.h lists its fields); the same is what the
- * journal keeps, and plan_from_json() reads it back (-EBADMSG).
+ * The object `plan` of the interfaces (service/interface.h lists its fields, without the token).
+ * plan_to_record() adds what only journals hold: "confirm", "installs" (the whole variant) and
+ * "erase_installs". plan_from_json() reads a record back; -EBADMSG for one that plan_make() and
+ * plan_erase_after() cannot have made: unknown words, a step that erases outside of GOAL_ERASE.
  */
 int plan_to_json(const struct plan *plan, sd_json_variant **ret);
+int plan_to_record(const struct plan *plan, sd_json_variant **ret);
 int plan_from_json(sd_json_variant *object, struct plan *ret);

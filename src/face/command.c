@@ -9,14 +9,34 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A line of a log may be given without quotes. */
+enum { EXPLAIN_WORDS_MAX = 32 };
+
 static const struct command commands[] = {
 	{ "list", "", "help-list", 0, 0, command_list },
 	{ "watch", "", "help-watch", 0, 0, command_watch },
 	{ "show", "PHONE", "help-show", 1, 1, command_show },
+	{ "diagnose", "[PHONE]", "help-diagnose", 0, 1, command_diagnose },
+	{ "trust check", "PHONE", "help-trust-check", 1, 1, command_trust_check },
+	{ "trust reset", "PHONE", "help-trust-reset", 1, 1, command_trust_reset },
+	{ "recovery enter", "PHONE", "help-recovery-enter", 1, 1, command_recovery_enter },
+	{ "recovery exit", "PHONE", "help-recovery-exit", 1, 1, command_recovery_exit },
+	{ "restart", "PHONE", "help-restart", 1, 1, command_restart },
+	{ "firmware get", "PHONE|PRODUCT", "help-firmware-get", 1, 1, command_firmware_get },
+	{ "firmware info", "FILE", "help-firmware-info", 1, 1, command_firmware_info },
+	{ "firmware check", "FILE", "help-firmware-check", 1, 1, command_firmware_check },
+	{ "plan", "PHONE GOAL", "help-plan", 2, 2, command_plan },
+	{ "restore", "PHONE", "help-restore", 1, 1, command_restore },
+	{ "job list", "", "help-job-list", 0, 0, command_job_list },
+	{ "job show", "ID", "help-job-show", 1, 1, command_job_show },
+	{ "job cancel", "ID", "help-job-cancel", 1, 1, command_job_cancel },
+	{ "job answer", "ID", "help-job-answer", 1, 1, command_job_answer },
+	{ "report", "JOB", "help-report", 1, 1, command_report },
+	{ "explain", "CODE", "help-explain", 1, EXPLAIN_WORDS_MAX, command_explain },
 	{ "console", "", "help-console", 0, 0, console_run },
 	{ "serve", "", "help-serve", 0, 0, command_serve },
 	{ "version", "", "help-version", 0, 0, command_version },
-	{ "help", "[COMMAND]", "help-help", 0, 1, command_help },
+	{ "help", "[COMMAND]", "help-help", 0, 2, command_help },
 };
 
 /* Rows in the order of `options`, which the parser counts on. */
@@ -28,10 +48,26 @@ enum option_row {
 	OPTION_REPLAY,
 	OPTION_RECORD,
 	OPTION_WORKER,
+	OPTION_STORAGE,
+	OPTION_BUILD,
+	OPTION_FILE,
+	OPTION_BOARD,
+	OPTION_UPDATE,
+	OPTION_ERASE,
+	OPTION_CONSENT,
+	OPTION_CONFIRM,
+	OPTION_YES,
+	OPTION_NO,
+	OPTION_ALL_RECORDS,
+	OPTION_NO_WAIT,
+	OPTION_FOLLOW,
 	OPTION_HELP,
 	OPTION_VERSION,
 	OPTION_MAX,
 };
+
+/* Those that start a job, or go on with one, and follow it. */
+#define STARTERS "trust reset,recovery enter,recovery exit,restart,firmware get,restore,job answer"
 
 static const struct command_option options[OPTION_MAX] = {
 	[OPTION_JSON] = { "json", NULL, "help-option-json", NULL },
@@ -40,15 +76,32 @@ static const struct command_option options[OPTION_MAX] = {
 	[OPTION_FOREGROUND] = { "foreground", NULL, "help-option-foreground", "serve" },
 	[OPTION_REPLAY] = { "replay", "FILE", "help-option-replay", "serve" },
 	[OPTION_RECORD] = { "record", "FILE", "help-option-record", "serve" },
-	[OPTION_WORKER] = { "worker", "PATH", "help-option-worker", "serve" },
+	[OPTION_WORKER] = { "worker", "PATH", "help-option-worker",
+			    "serve,firmware info,firmware check" },
+	[OPTION_STORAGE] = { "storage", "FOLDER", "help-option-storage", "serve" },
+	[OPTION_BUILD] = { "build", "BUILD", "help-option-build", "firmware get,plan,restore" },
+	[OPTION_FILE] = { "file", "FILE", "help-option-file", "plan,restore" },
+	[OPTION_BOARD] = { "board", "BOARD", "help-option-board", "firmware check" },
+	[OPTION_UPDATE] = { "update", NULL, "help-option-update", "restore" },
+	[OPTION_ERASE] = { "erase", NULL, "help-option-erase", "restore" },
+	[OPTION_CONSENT] = { "consent", "TOKEN", "help-option-consent", "restore,job answer" },
+	[OPTION_CONFIRM] = { "confirm", "LAST4", "help-option-confirm", "restore,job answer" },
+	[OPTION_YES] = { "yes", NULL, "help-option-yes", "job answer" },
+	[OPTION_NO] = { "no", NULL, "help-option-no", "job answer" },
+	[OPTION_ALL_RECORDS] = { "all-records", NULL, "help-option-all-records", "trust reset" },
+	[OPTION_NO_WAIT] = { "no-wait", NULL, "help-option-no-wait", STARTERS },
+	[OPTION_FOLLOW] = { "follow", NULL, "help-option-follow", "job show" },
 	[OPTION_HELP] = { "help", NULL, "help-option-help", NULL },
 	[OPTION_VERSION] = { "version", NULL, "help-option-version", NULL },
 };
 
 static const struct exit_status exit_statuses[] = {
-	{ 0, "exit-ok" },         { 2, "exit-usage" },       { 3, "exit-no-phone" },
-	{ 4, "exit-ambiguous" },  { 5, "exit-refused" },     { 7, "exit-bad-file" },
-	{ 11, "exit-unplugged" }, { 12, "exit-no-service" }, { 70, "exit-bug" },
+	{ 0, "exit-ok" },          { 1, "exit-findings" },  { 2, "exit-usage" },
+	{ 3, "exit-no-phone" },    { 4, "exit-ambiguous" }, { 5, "exit-refused" },
+	{ 6, "exit-no-consent" },  { 7, "exit-bad-file" },  { 8, "exit-not-signed" },
+	{ 9, "exit-no-space" },    { 10, "exit-network" },  { 11, "exit-unplugged" },
+	{ 12, "exit-no-service" }, { 13, "exit-engine" },   { 14, "exit-cancelled" },
+	{ 70, "exit-bug" },
 };
 
 const struct command *command_all(size_t *ret_count)
@@ -75,6 +128,56 @@ const struct command *command_find(const char *name)
 		if (strcmp(commands[i].name, name) == 0)
 			return &commands[i];
 	return NULL;
+}
+
+/* Bytes of the first word of a command's name that has two, 0 if it has one. */
+static size_t group_bytes(const struct command *command)
+{
+	const char *space = strchr(command->name, ' ');
+
+	return space ? (size_t)(space - command->name) : 0;
+}
+
+bool command_is_group(const char *word)
+{
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		size_t bytes = group_bytes(&commands[i]);
+
+		if (bytes && strlen(word) == bytes && memcmp(commands[i].name, word, bytes) == 0)
+			return true;
+	}
+	return false;
+}
+
+const struct command *command_match(int argc, char *const *argv, int *ret_words)
+{
+	for (size_t i = 0; argc > 0 && i < ARRAY_LEN(commands); i++) {
+		size_t bytes = group_bytes(&commands[i]);
+
+		if (bytes == 0 ? strcmp(commands[i].name, argv[0]) != 0
+			       : argc < 2 || strlen(argv[0]) != bytes ||
+				     memcmp(commands[i].name, argv[0], bytes) != 0 ||
+				     strcmp(commands[i].name + bytes + 1, argv[1]) != 0)
+			continue;
+		*ret_words = bytes ? 2 : 1;
+		return &commands[i];
+	}
+	return NULL;
+}
+
+bool command_takes(const struct command *command, const struct command_option *option)
+{
+	size_t bytes = strlen(command->name);
+
+	if (!option->commands)
+		return true;
+	for (const char *name = option->commands; name; name = strchr(name, ',')) {
+		name += *name == ',';
+		if (strncmp(name, command->name, bytes) == 0 &&
+		    (name[bytes] == '\0' || name[bytes] == ','))
+			return true;
+	}
+	return false;
 }
 
 /* --- parsing --------------------------------------------------------------------------------- */
@@ -119,6 +222,45 @@ static void parse_option(struct parse *parse, enum option_row row, const char *a
 	case OPTION_WORKER:
 		parse->call.worker = argument;
 		break;
+	case OPTION_STORAGE:
+		parse->call.storage = argument;
+		break;
+	case OPTION_BUILD:
+		parse->call.build = argument;
+		break;
+	case OPTION_FILE:
+		parse->call.file = argument;
+		break;
+	case OPTION_BOARD:
+		parse->call.board = argument;
+		break;
+	case OPTION_CONSENT:
+		parse->call.consent = argument;
+		break;
+	case OPTION_CONFIRM:
+		parse->call.confirm = argument;
+		break;
+	case OPTION_UPDATE:
+		parse->call.update = true;
+		break;
+	case OPTION_ERASE:
+		parse->call.erase = true;
+		break;
+	case OPTION_YES:
+		parse->call.yes = true;
+		break;
+	case OPTION_NO:
+		parse->call.no = true;
+		break;
+	case OPTION_ALL_RECORDS:
+		parse->call.all_records = true;
+		break;
+	case OPTION_NO_WAIT:
+		parse->call.no_wait = true;
+		break;
+	case OPTION_FOLLOW:
+		parse->call.follow = true;
+		break;
 	case OPTION_HELP:
 	case OPTION_VERSION:
 	case OPTION_MAX:
@@ -126,10 +268,42 @@ static void parse_option(struct parse *parse, enum option_row row, const char *a
 	}
 }
 
+/* True if the option's value is the next argument: "--build" "23A341". */
+static bool takes_next(const char *argument)
+{
+	for (size_t i = 0; i < OPTION_MAX; i++)
+		if (options[i].argument && strncmp(argument, "--", 2) == 0 &&
+		    strcmp(argument + 2, options[i].name) == 0)
+			return true;
+	return false;
+}
+
+/* getopt takes -18 for options, and none of ours is a digit: negative numbers move to the end, in
+ * their order. Returns how many arguments are left for getopt. */
+static int numbers_last(int argc, char **argv)
+{
+	int end = argc;
+
+	for (int i = 1; i < end && strcmp(argv[i], "--") != 0;) {
+		char *argument = argv[i];
+
+		if (argument[0] != '-' || argument[1] < '0' || argument[1] > '9' ||
+		    takes_next(argv[i - 1])) {
+			i++;
+			continue;
+		}
+		memmove(&argv[i], &argv[i + 1], (size_t)(argc - i - 1) * sizeof(*argv));
+		argv[argc - 1] = argument;
+		end--;
+	}
+	return end;
+}
+
 /* Fills parse; getopt moves what is no option to the end, from optind on. */
 static void parse_arguments(struct parse *parse, int argc, char **argv)
 {
 	struct option longs[OPTION_MAX + 1] = { 0 };
+	int left = numbers_last(argc, argv);
 	int c, row;
 
 	for (size_t i = 0; i < OPTION_MAX; i++)
@@ -139,7 +313,7 @@ static void parse_arguments(struct parse *parse, int argc, char **argv)
 		};
 	opterr = 0;
 	optind = 0; /* glibc: start anew, also in a test that parses twice */
-	while ((c = getopt_long(argc, argv, ":", longs, &row)) != -1) {
+	while ((c = getopt_long(left, argv, ":", longs, &row)) != -1) {
 		if (c == 0)
 			parse_option(parse, (enum option_row)row, optarg);
 		else
@@ -154,8 +328,7 @@ static void parse_arguments(struct parse *parse, int argc, char **argv)
 static void check_options(struct parse *parse, const struct command *command)
 {
 	for (size_t i = 0; i < OPTION_MAX; i++)
-		if (parse->given[i] && options[i].command &&
-		    strcmp(options[i].command, command->name) != 0)
+		if (parse->given[i] && !command_takes(command, &options[i]))
 			parse_mistake(parse, "usage-other-command", options[i].name);
 }
 
@@ -164,6 +337,7 @@ static const struct command *parse_command(struct parse *parse)
 {
 	const struct command *command;
 	const char *name;
+	int words = 0;
 
 	if (parse->given[OPTION_VERSION])
 		return command_find("version");
@@ -174,13 +348,14 @@ static const struct command *parse_command(struct parse *parse)
 		return NULL;
 	}
 	name = parse->call.argv[0];
-	command = command_find(name);
+	command = command_match(parse->call.argc, parse->call.argv, &words);
 	if (!command) {
-		parse_mistake(parse, "usage-unknown-command", name);
+		parse_mistake(
+		    parse, command_is_group(name) ? "usage-which" : "usage-unknown-command", name);
 		return NULL;
 	}
-	parse->call.argc--;
-	parse->call.argv++;
+	parse->call.argc -= words;
+	parse->call.argv += words;
 	check_options(parse, command);
 	if (parse->call.argc < command->min_arguments)
 		parse_mistake(parse, "usage-missing", command->arguments);

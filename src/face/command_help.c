@@ -8,7 +8,7 @@
 
 /* Columns of a command with its arguments, or of an option with its value; the texts begin behind.
  */
-enum { NAME_COLUMNS = 18 };
+enum { NAME_COLUMNS = 26 };
 
 static void row_write(const char *name, const char *argument, const char *between,
 		      const char *summary)
@@ -29,10 +29,9 @@ static void options_write(const struct command *command)
 	const struct command_option *options = command_option_all(&count);
 
 	for (size_t i = 0; i < count; i++) {
-		const char *only = options[i].command;
 		char name[32];
 
-		if (command && only && strcmp(only, command->name) != 0)
+		if (command && !command_takes(command, &options[i]))
 			continue;
 		snprintf(name, sizeof(name), "--%s", options[i].name);
 		row_write(name, options[i].argument, " ", options[i].summary);
@@ -42,6 +41,18 @@ static void options_write(const struct command *command)
 static void phone_forms_write(void)
 {
 	printf("\n%s\n  %s\n", output_text("help-phone"), output_text("help-phone-forms"));
+}
+
+static void goals_write(void)
+{
+	printf("\n%s\n", output_text("help-goals"));
+	for (size_t i = 0; i < GOAL_MAX; i++) {
+		const struct goal_fact *fact = goal_fact((enum goal)i);
+
+		fputs("  ", stdout);
+		output_padded(fact->id, NAME_COLUMNS);
+		printf("  %s\n", fact->label);
+	}
 }
 
 static void help_all(void)
@@ -72,8 +83,10 @@ static void help_one(const struct command *command)
 	       command->arguments[0] ? " " : "", command->arguments, output_text(command->summary),
 	       output_text("help-options"));
 	options_write(command);
-	if (strcmp(command->arguments, "PHONE") == 0)
+	if (strstr(command->arguments, "PHONE"))
 		phone_forms_write();
+	if (strstr(command->arguments, "GOAL"))
+		goals_write();
 }
 
 static int help_json(const struct command_call *call)
@@ -93,22 +106,42 @@ static int help_json(const struct command_call *call)
 	return r < 0 ? output_bug(call, r) : output_result(call, fields);
 }
 
+/* All commands whose names begin with this word. */
+static void help_group(const char *word)
+{
+	size_t count, bytes = strlen(word);
+	const struct command *commands = command_all(&count);
+
+	for (size_t i = 0; i < count; i++)
+		if (strncmp(commands[i].name, word, bytes) == 0 && commands[i].name[bytes] == ' ')
+			row_write(commands[i].name, commands[i].arguments, " ",
+				  commands[i].summary);
+}
+
+static int help_unknown(const struct command_call *call)
+{
+	_cleanup_free_ char *text =
+	    message_format("usage-unknown-command", "what", call->argv[0], NULL);
+	struct error err;
+
+	(void)error_set(&err, ERROR_USAGE, "command line", 0, "%s", text ? text : "");
+	return output_end(call, &err);
+}
+
 int command_help(const struct command_call *call)
 {
-	const struct command *command = call->argc > 0 ? command_find(call->argv[0]) : NULL;
+	int words = 0;
+	const struct command *command = command_match(call->argc, call->argv, &words);
+	bool group = call->argc == 1 && command_is_group(call->argv[0]);
 
-	if (call->argc > 0 && !command) {
-		_cleanup_free_ char *text =
-		    message_format("usage-unknown-command", "what", call->argv[0], NULL);
-		struct error err;
-
-		(void)error_set(&err, ERROR_USAGE, "command line", 0, "%s", text ? text : "");
-		return output_end(call, &err);
-	}
+	if (call->argc > 0 && !group && (!command || words != call->argc))
+		return help_unknown(call);
 	if (call->json)
 		return help_json(call);
 	if (command)
 		help_one(command);
+	else if (group)
+		help_group(call->argv[0]);
 	else
 		help_all();
 	return 0;

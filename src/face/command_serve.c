@@ -18,6 +18,7 @@ int command_serve(const struct command_call *call)
 		.replay = call->replay,
 		.record = call->record,
 		.worker = call->worker,
+		.storage = call->storage,
 	};
 	struct error err;
 

@@ -3,17 +3,24 @@
  * Owns the loop, the terminal, the link to the service, and what ties them together:
  *
  *      service ──▶ client_watch ──▶ model ─┐
- *                                          ├─▶ layout ──▶ page ──▶ screen
- *      keys, SIGWINCH ──▶ screen ──▶ view ─┘
+ *         ▲ └───── client_call ───▶ ─┤     ├─▶ layout ──▶ page ──▶ screen
+ *         └─ what is asked ◀─────── view ──┘
+ *      keys, SIGWINCH ──▶ screen ──▶ ┘
  *
  * Everything is drawn at most once per turn of the loop, after all that was ready has been taken
- * in. Without events the process sleeps: no timer, no polling.
+ * in. Nothing waits for the service: at most two calls are under way, one for the person
+ * (view.ask), one that asks what is wrong with the chosen phone. Without events the process sleeps;
+ * the only timer is that of a consent that runs out.
  */
 #include "face/console.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
+#include "face/console_ask.h"
 #include "face/console_layout.h"
 #include "service/client.h"
+#include "service/client_call.h"
+#include "service/fields.h"
 #include "version.h"
 #include <errno.h>
 #include <signal.h>
@@ -21,21 +28,30 @@
 #include <sys/epoll.h>
 
 struct console {
-	sd_event *event;             /* owned */
-	sd_event_source *draw;       /* owned; on while something waits to be drawn */
-	struct client_watch *watch;  /* owned */
-	struct screen *screen;       /* owned */
-	struct console_model *model; /* owned */
+	sd_event *event;              /* owned */
+	sd_event_source *draw;        /* owned; on while something waits to be drawn */
+	sd_event_source *expiry;      /* owned; on while the card's consent can run out */
+	const char *socket;           /* borrowed; NULL the default */
+	struct client_watch *watch;   /* owned */
+	struct client_call *call;     /* owned; what view.ask says, NULL if that is nothing */
+	struct client_call *diagnose; /* owned; NULL none */
+	unsigned diagnosed;           /* tag of the phone that it is about */
+	struct screen *screen;        /* owned */
+	struct console_model *model;  /* owned */
 	struct console_view view;
 	bool repaint; /* the next drawing sends everything */
 };
 
 static void console_done(struct console *console)
 {
+	client_call_free(console->call);
+	client_call_free(console->diagnose);
 	client_watch_free(console->watch);
 	sd_event_source_unref(console->draw);
+	sd_event_source_unref(console->expiry);
 	sd_event_unref(console->event);
 	screen_free(console->screen);
+	console_view_done(&console->view);
 	console_model_free(console->model);
 }
 
@@ -60,10 +76,126 @@ static int console_draw(sd_event_source *source, void *user)
 	return 0;
 }
 
+/* --- what is asked of the service */
+
+static void console_diagnose(struct console *console);
+
+static void console_diagnosed(sd_json_variant *reply, const struct error *err, void *user)
+{
+	struct console *console = user;
+	sd_json_variant *diagnoses = err ? NULL : field_array(reply, "diagnoses");
+	sd_json_variant *findings = NULL;
+
+	console->diagnose = client_call_free(console->diagnose);
+	if (diagnoses && sd_json_variant_elements(diagnoses) > 0)
+		findings = field_array(sd_json_variant_by_index(diagnoses, 0), "findings");
+	if (console_model_findings(console->model, console->diagnosed, findings) == 1)
+		console_changed(console);
+	console_diagnose(console);
+}
+
+/* Asks what is wrong with the chosen phone, if something was reported of it since. A failure is
+ * not repeated before the next report. */
+static void console_diagnose(struct console *console)
+{
+	const struct console_phone *phone =
+	    console_model_find(console->model, console->view.chosen);
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *parameters = NULL;
+
+	if (console->diagnose || !phone || phone->left || !phone->due)
+		return;
+	console->diagnosed = phone->tag;
+	console_model_asked(console->model, phone->tag);
+	if (sd_json_variant_set_field_string(&parameters, "phone",
+					     console_phone_text(phone, "key")) < 0)
+		return;
+	(void)client_call_start(console->event, console->socket, "Diagnose", parameters,
+				console_diagnosed, console, &console->diagnose, NULL);
+}
+
+static void console_taken_in(struct console *console);
+
+static void console_answered(sd_json_variant *reply, const struct error *err, void *user)
+{
+	struct console *console = user;
+	int r;
+
+	console->call = client_call_free(console->call);
+	r = console_ask_answered(&console->view, console->model, reply, err, clock_now_ms());
+	if (r < 0)
+		sd_event_exit(console->event, r);
+	console_taken_in(console);
+}
+
+static void console_ask_begin(struct console *console)
+{
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *parameters = NULL;
+	const char *method;
+	struct error err = { 0 };
+	int r;
+
+	console->call = client_call_free(console->call);
+	r = console_ask_make(&console->view, console->model, &method, &parameters);
+	if (r < 0)
+		error_set_errno(&err, r == -ENODEV ? ERROR_UNPLUGGED : ERROR_BUG, "console", -r,
+				"the service was not asked");
+	else
+		r = client_call_start(console->event, console->socket, method, parameters,
+				      console_answered, console, &console->call, &err);
+	if (r < 0)
+		(void)console_ask_answered(&console->view, console->model, NULL, &err,
+					   clock_now_ms());
+}
+
+/* The card's consent runs out at its time, whatever else happens or does not. */
+static void console_expiry_set(struct console *console)
+{
+	const struct console_card *card = &console->view.card;
+	uint64_t now = clock_now_ms();
+	int r;
+
+	if (card->until_ms == 0 || card->expired) {
+		(void)sd_event_source_set_enabled(console->expiry, SD_EVENT_OFF);
+		return;
+	}
+	r = sd_event_source_set_time_relative(
+	    console->expiry, (card->until_ms > now ? card->until_ms - now : 0) * 1000);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(console->expiry, SD_EVENT_ONESHOT);
+	if (r < 0)
+		sd_event_exit(console->event, r);
+}
+
+static int console_expired(sd_event_source *source, uint64_t usec, void *user)
+{
+	struct console *console = user;
+
+	if (console_ask_tick(&console->view, clock_now_ms()))
+		console_changed(console);
+	return 0;
+}
+
+/* After anything that may have changed model or view. */
+static void console_taken_in(struct console *console)
+{
+	bool keep;
+
+	console_view_follow(&console->view, console->model);
+	keep = console_view_needs_phone(&console->view) ||
+	       console_model_link(console->model) != CONSOLE_LINK_UP;
+	console_model_forget(console->model, keep ? console->view.chosen : 0);
+	if (console->view.ask == CONSOLE_ASK_NONE)
+		console->call = client_call_free(console->call);
+	console_expiry_set(console);
+	console_diagnose(console);
+	console_changed(console);
+}
+
+/* --- events and keys */
+
 static void console_event(sd_json_variant *event, const struct error *err, void *user)
 {
 	struct console *console = user;
-	bool keep;
 
 	if (event) {
 		int r = console_model_event(console->model, event);
@@ -73,10 +205,7 @@ static void console_event(sd_json_variant *event, const struct error *err, void 
 	} else {
 		console_model_lost(console->model, err);
 	}
-	console_view_follow(&console->view, console->model);
-	keep = console->view.details || console_model_link(console->model) != CONSOLE_LINK_UP;
-	console_model_forget(console->model, keep ? console->view.chosen : 0);
-	console_changed(console);
+	console_taken_in(console);
 }
 
 static int console_keys(sd_event_source *source, int fd, uint32_t revents, void *user)
@@ -95,7 +224,11 @@ static int console_keys(sd_event_source *source, int fd, uint32_t revents, void 
 			console_changed(console);
 			break;
 		case CONSOLE_CHANGED:
-			console_changed(console);
+			console_taken_in(console);
+			break;
+		case CONSOLE_ASK:
+			console_ask_begin(console);
+			console_taken_in(console);
 			break;
 		case CONSOLE_LEAVE:
 			return sd_event_exit(console->event, 0);
@@ -130,6 +263,11 @@ static int console_listen(struct console *console)
 	if (r >= 0) /* keys and events that are ready come first: then one drawing shows them all */
 		r = sd_event_source_set_priority(console->draw, SD_EVENT_PRIORITY_IDLE);
 	if (r >= 0)
+		r = sd_event_add_time_relative(console->event, &console->expiry, CLOCK_BOOTTIME, 0,
+					       0, console_expired, console);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(console->expiry, SD_EVENT_OFF);
+	if (r >= 0)
 		r = sd_event_add_io(console->event, NULL, STDIN_FILENO, EPOLLIN, console_keys,
 				    console);
 	if (r >= 0)
@@ -158,7 +296,8 @@ static int console_start(struct console *console, const char *socket, struct err
 
 int console_run(const struct command_call *call)
 {
-	struct console console = { 0 };
+	struct console console = { .socket = call->socket,
+				   .view = { .card = { .goal = GOAL_MAX } } };
 	struct error err = { 0 };
 	int r;
 

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What is said about one phone: at a glance, and in full. */
 #include "base/cleanup.h"
+#include "face/amount_text.h"
 #include "face/console_layout.h"
 #include "face/console_text.h"
+#include "face/finding_text.h"
+#include "face/job_text.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -89,13 +92,38 @@ static void mode_add(const struct console_phone *phone, struct screen_prose *pro
 	screen_prose_add(prose, SCREEN_ROLE_TEXT, line ? line : fact->text);
 }
 
-void console_glance(const struct console_phone *phone, struct screen_prose *prose)
+/* Its job while there is one, else the worst that is wrong with it. What is only a warning, the
+ * lines for mode and link say in their own words. */
+static void news_add(const struct console_model *model, const struct console_phone *phone,
+		     struct screen_prose *prose)
+{
+	sd_json_variant *job = console_model_job_of(model, phone);
+	_cleanup_free_ char *title = NULL, *line = NULL;
+
+	if (job && !console_job_ended(job)) {
+		title = job_text_title(job);
+		line = message_format("console-glance-job", "title", title ? title : "", "state",
+				      job_text_state(job), NULL);
+		if (line)
+			screen_prose_add(prose, job_text_role(job), line);
+	} else if (phone->findings && finding_text_worst(phone->findings) == SEVERITY_PROBLEM) {
+		sd_json_variant *worst = sd_json_variant_by_index(phone->findings, 0);
+
+		title = finding_text_title(worst);
+		if (title)
+			screen_prose_add(prose, finding_text_role(worst), title);
+	}
+}
+
+void console_glance(const struct console_model *model, const struct console_phone *phone,
+		    struct screen_prose *prose)
 {
 	_cleanup_free_ char *line = console_link_text(phone);
 	const char *hint = presence_hint(phone);
 
 	if (hint)
 		screen_prose_add(prose, SCREEN_ROLE_STRONG, console_text(hint));
+	news_add(model, phone, prose);
 	mode_add(phone, prose);
 	if (line)
 		screen_prose_add(prose, SCREEN_ROLE_TEXT, line);
@@ -156,8 +184,8 @@ static int identity_add(const struct console_phone *phone, struct screen_prose *
 	return 0;
 }
 
-/* Trust and usbmuxd mean something only where the phone's own system runs. */
-static void trust_add(const struct console_phone *phone, struct screen_prose *prose)
+/* What trust is, in words; NULL where that means nothing or is not known. */
+static const char *trust_words(const struct console_phone *phone)
 {
 	static const struct {
 		enum trust trust;
@@ -173,13 +201,24 @@ static void trust_add(const struct console_phone *phone, struct screen_prose *pr
 	enum mode mode = console_phone_mode(phone);
 
 	if (mode != MODE_NORMAL && mode != MODE_RESTORE)
+		return NULL;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (strcmp(trust_name(rows[i].trust), console_phone_text(phone, "trust")) == 0)
+			return console_text(rows[i].id);
+	return NULL;
+}
+
+/* Trust and usbmuxd mean something only where the phone's own system runs. */
+static void trust_add(const struct console_phone *phone, struct screen_prose *prose)
+{
+	enum mode mode = console_phone_mode(phone);
+
+	if (mode != MODE_NORMAL && mode != MODE_RESTORE)
 		return;
 	fact_add(prose, "console-fact-mux",
 		 console_text(console_phone_is(phone, "in_mux") ? "console-in-mux"
 								: "console-not-in-mux"));
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		if (strcmp(trust_name(rows[i].trust), console_phone_text(phone, "trust")) == 0)
-			fact_add(prose, "console-fact-trust", console_text(rows[i].id));
+	fact_add(prose, "console-fact-trust", trust_words(phone));
 }
 
 static int connection_add(const struct console_phone *phone, struct screen_prose *prose)
@@ -279,4 +318,78 @@ int console_details(const struct console_phone *phone, struct screen_prose *pros
 	if (r == 0)
 		buttons_add(phone, prose);
 	return r;
+}
+
+static int storage_add(const struct console_phone *phone, struct screen_prose *prose)
+{
+	int64_t bytes = console_phone_number(phone, "capacity_bytes");
+	char amount[AMOUNT_BYTES], percent[24];
+	_cleanup_free_ char *battery = NULL;
+	bool charging = console_phone_is(phone, "battery_charging");
+
+	if (bytes > 0) {
+		amount_text_bytes((uint64_t)bytes, amount);
+		fact_add(prose, "console-fact-capacity", amount);
+	}
+	if (!sd_json_variant_by_key(phone->object, "battery_percent"))
+		return 0;
+	snprintf(percent, sizeof(percent), "%" PRId64,
+		 console_phone_number(phone, "battery_percent"));
+	battery = message_format(charging ? "console-battery-charging" : "console-battery",
+				 "percent", percent, NULL);
+	if (!battery)
+		return -ENOMEM;
+	fact_add(prose, "console-fact-battery", battery);
+	return 0;
+}
+
+static void findings_add(const struct console_phone *phone, struct screen_prose *prose)
+{
+	size_t count = phone->findings ? sd_json_variant_elements(phone->findings) : 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (i > 0)
+			screen_prose_add(prose, SCREEN_ROLE_TEXT, "");
+		finding_text_add(sd_json_variant_by_index(phone->findings, i), prose);
+	}
+	if (!phone->findings && !phone->left)
+		screen_prose_add(prose, SCREEN_ROLE_DIM, console_text("console-no-findings"));
+}
+
+static void job_add(const struct console_model *model, const struct console_phone *phone,
+		    struct screen_prose *prose)
+{
+	sd_json_variant *job = console_model_job_of(model, phone);
+	_cleanup_free_ char *title = NULL, *line = NULL;
+
+	if (!job)
+		return;
+	title = job_text_title(job);
+	line = message_format(console_job_ended(job) ? "console-summary-last-job"
+						     : "console-summary-job",
+			      "title", title ? title : "", "state", job_text_state(job), NULL);
+	if (line)
+		screen_prose_add(prose, job_text_role(job), line);
+}
+
+int console_summary(const struct console_model *model, const struct console_phone *phone,
+		    struct screen_prose *prose)
+{
+	const char *hint = phone->left ? NULL : presence_hint(phone);
+	int r;
+
+	screen_prose_add(prose, SCREEN_ROLE_STRONG, console_phone_label(phone));
+	if (hint)
+		screen_prose_add(prose, SCREEN_ROLE_STRONG, console_text(hint));
+	job_add(model, phone, prose);
+	findings_add(phone, prose);
+	screen_prose_add(prose, SCREEN_ROLE_TEXT, "");
+	fact_add(prose, "console-fact-trust", trust_words(phone));
+	r = storage_add(phone, prose);
+	if (r < 0)
+		return r;
+	mode_add(phone, prose);
+	if (!phone->left)
+		link_hints_add(phone, prose);
+	return 0;
 }

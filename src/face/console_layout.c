@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  *   ┌ bar: product, version ······························ count, TEST ┐
- *   │ column headings                                                  │
- *   │ list of phones                     or: details of one phone,     │
- *   │ ── rule ── part that is shown ──       or: what to do            │
- *   │ the chosen phone at a glance                                     │
+ *   │ body: the page (console_page_*.c), or what to do where there is  │
+ *   │ no phone                                                         │
  *   │ notice (only if there is one)                                    │
  *   └ bar: keys ───────────────────────────────────────────────────────┘
- *
- * A small screen drops the air first, then the columns from the right, then the glance.
  */
 #include "face/console_layout.h"
 #include "base/cleanup.h"
@@ -17,19 +13,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-
-enum {
-	ROWS_ROOMY = 16, /* from here on there is air between the parts */
-	ROWS_GLANCE = 9, /* and from here on room for the glance */
-	NAME_COLUMN = 5, /* after the mark of the choice and the number */
-	READABLE = 76,   /* longer lines are hard to read */
-	LIST_ROWS = 12,  /* so many phones fit before the glance moves down a tall screen */
-};
-
-/* Rows that are left for the body, [first, end). */
-struct console_space {
-	unsigned first, end, columns;
-};
 
 static void head_put(const struct console_model *model, const char *version,
 		     struct screen_page *page)
@@ -72,22 +55,44 @@ static void foot_put(const char *const ids[], size_t count, struct screen_page *
 	}
 }
 
+static size_t page_keys(const struct console_model *model, const struct console_view *view,
+			const char *ret[static CONSOLE_KEYS_MAX])
+{
+	switch (view->page) {
+	case CONSOLE_PAGE_LIST:
+		return console_page_list_keys(model, view, ret);
+	case CONSOLE_PAGE_CARD:
+		return console_page_card_keys(model, view, ret);
+	case CONSOLE_PAGE_JOB:
+		return console_page_job_keys(model, view, ret);
+	case CONSOLE_PAGE_FACTS:
+		ret[0] = "console-keys-back";
+		ret[1] = "console-keys-scroll";
+		return 2;
+	case CONSOLE_PAGE_PHONE:
+		ret[0] = "console-keys-back";
+		ret[1] = "console-keys-do";
+		ret[2] = "console-keys-pages";
+		return 3;
+	case CONSOLE_PAGE_JOBS:
+	case CONSOLE_PAGE_MAX:
+		break;
+	}
+	ret[0] = "console-keys-back";
+	ret[1] = "console-keys-open";
+	return 2;
+}
+
 static void keys_put(const struct console_model *model, const struct console_view *view,
 		     struct screen_page *page)
 {
-	const char *ids[4];
-	size_t count = 0;
+	const char *ids[CONSOLE_KEYS_MAX + 2];
+	size_t count = page_keys(model, view, ids);
 
-	if (view->details) {
-		ids[count++] = "console-keys-back";
-		ids[count++] = "console-keys-scroll";
-	} else if (console_model_count(model) > 0) {
-		ids[count++] = "console-keys-choose";
-		ids[count++] = "console-keys-open";
-	}
-	if (!view->resident)
+	/* where something may be typed, q is a letter */
+	if (!view->resident && view->page != CONSOLE_PAGE_CARD)
 		ids[count++] = "console-keys-leave";
-	if (!view->details && console_model_count(model) > 1)
+	if (view->page == CONSOLE_PAGE_LIST && console_model_count(model) > 1)
 		ids[count++] = "console-keys-number";
 	foot_put(ids, count, page);
 }
@@ -115,9 +120,8 @@ static int notice_put(const struct console_model *model, struct screen_page *pag
 	return screen_prose_error(prose);
 }
 
-/* A line across the page that tells which part of the whole is shown, if it is not all. */
-static void part_rule_put(struct screen_page *page, unsigned row, unsigned first, unsigned shown,
-			  unsigned count)
+void console_rule_put(struct screen_page *page, unsigned row, unsigned first, unsigned shown,
+		      unsigned count)
 {
 	unsigned columns = screen_page_columns(page), end = columns;
 	_cleanup_free_ char *text = NULL;
@@ -135,101 +139,15 @@ static void part_rule_put(struct screen_page *page, unsigned row, unsigned first
 	screen_page_rule(page, row, 0, end);
 }
 
-/* Columns of the list; a width of 0 is not shown. Between two columns there is one space. */
-struct list_columns {
-	unsigned name, model, mode, port, last;
-};
-
-static struct list_columns list_plan(unsigned columns)
+void console_mark_put(struct screen_page *page, unsigned row, bool chosen)
 {
-	const unsigned name_most = 40, model_most = 36;
-	struct list_columns plan = { .mode = columns >= 40 ? 11 : columns / 4 };
-	unsigned rest;
-
-	if (columns >= 50)
-		plan.port = 9;
-	if (columns >= 60)
-		plan.last = 7;
-	rest = columns - plan.mode - plan.port - plan.last;
-	rest = rest > NAME_COLUMN + 4 ? rest - NAME_COLUMN - 4 : 1;
-	if (columns >= 66) {
-		plan.model = rest * 2 / 5 < model_most ? rest * 2 / 5 : model_most;
-		rest -= plan.model;
-	}
-	plan.name = rest < name_most ? rest : name_most;
-	return plan;
+	if (!chosen)
+		return;
+	screen_page_fill(page, row, SCREEN_ROLE_SELECTED);
+	screen_page_put(page, row, 0, 1, SCREEN_ROLE_TEXT, ">");
 }
 
-/* Puts the cell and the space after it; a width of 0 takes no room. */
-static unsigned cell_put(struct screen_page *page, unsigned row, unsigned column, unsigned width,
-			 enum screen_role role, const char *text)
-{
-	if (width == 0)
-		return column;
-	screen_page_put(page, row, column, width, role, text);
-	return column + width + 1;
-}
-
-static void headings_put(struct screen_page *page, unsigned row, const struct list_columns *plan)
-{
-	const struct {
-		unsigned width;
-		const char *id;
-	} cells[] = {
-		{ plan->name, "console-column-name" }, { plan->model, "console-column-model" },
-		{ plan->mode, "console-column-mode" }, { plan->port, "console-column-port" },
-		{ plan->last, "console-column-last" },
-	};
-	unsigned column = NAME_COLUMN;
-
-	for (size_t i = 0; i < ARRAY_LEN(cells); i++)
-		column = cell_put(page, row, column, cells[i].width, SCREEN_ROLE_DIM,
-				  console_text(cells[i].id));
-}
-
-/* The model's name, or its ProductType where the name column already shows the model. */
-static const char *model_cell(const struct console_phone *phone)
-{
-	return console_phone_text(phone, *console_phone_text(phone, "name") ? "model" : "product");
-}
-
-static void phone_put(const struct console_phone *phone, size_t index, bool chosen,
-		      const struct list_columns *plan, struct screen_page *page, unsigned row)
-{
-	const struct mode_fact *fact = mode_fact(console_phone_mode(phone));
-	unsigned column = NAME_COLUMN;
-	char number[24];
-
-	if (chosen) {
-		screen_page_fill(page, row, SCREEN_ROLE_SELECTED);
-		screen_page_put(page, row, 0, 1, SCREEN_ROLE_TEXT, ">");
-	}
-	snprintf(number, sizeof(number), "%2zu", index + 1);
-	screen_page_put(page, row, 2, NAME_COLUMN - 3, SCREEN_ROLE_TEXT, number);
-	column =
-	    cell_put(page, row, column, plan->name, SCREEN_ROLE_TEXT, console_phone_label(phone));
-	column = cell_put(page, row, column, plan->model, SCREEN_ROLE_TEXT, model_cell(phone));
-	column = cell_put(page, row, column, plan->mode, SCREEN_ROLE_TEXT, fact->label);
-	column = cell_put(page, row, column, plan->port, SCREEN_ROLE_TEXT,
-			  console_phone_text(phone, "port"));
-	cell_put(page, row, column, plan->last, SCREEN_ROLE_TEXT, console_phone_last4(phone));
-}
-
-/* The chosen phone under the list; the rest of the space belongs to the list. */
-static int glance_put(const struct console_phone *phone, struct screen_page *page, unsigned row,
-		      struct console_space space)
-{
-	_cleanup_(screen_prose_freep) struct screen_prose *prose = NULL;
-	int r = screen_prose_new(space.columns, screen_page_charset(page), &prose);
-
-	if (r < 0)
-		return r;
-	console_glance(phone, prose);
-	screen_prose_put(prose, 0, page, row, 1, space.end - row);
-	return screen_prose_error(prose);
-}
-
-static unsigned top_within(unsigned top, unsigned index, unsigned room, unsigned count)
+unsigned console_top_within(unsigned top, unsigned index, unsigned room, unsigned count)
 {
 	if (index < top)
 		top = index;
@@ -240,65 +158,54 @@ static unsigned top_within(unsigned top, unsigned index, unsigned room, unsigned
 	return top;
 }
 
-static int list_put(const struct console_model *model, struct console_view *view,
-		    struct screen_page *page, struct console_space space)
+int console_prose_new(const struct screen_page *page, struct console_space space,
+		      struct screen_prose **ret)
 {
-	unsigned rows = space.end - space.first, count = (unsigned)console_model_count(model);
-	const struct console_phone *chosen = console_model_find(model, view->chosen);
-	unsigned glance = rows >= ROWS_ROOMY ? 6 : rows >= ROWS_GLANCE ? 4 : 0, room, row;
-	struct list_columns plan = list_plan(screen_page_columns(page));
+	unsigned width = space.columns < CONSOLE_READABLE ? space.columns : CONSOLE_READABLE;
 
-	row = space.first;
-	if (rows >= ROWS_ROOMY)
-		headings_put(page, ++row, &plan);
-	row += rows >= ROWS_ROOMY;
-	room = space.end - row > glance + 1 ? space.end - row - glance - 1 : 0;
-	if (room > LIST_ROWS && room > count)
-		room = count > LIST_ROWS ? count : LIST_ROWS;
-	view->visible = room;
-	view->top = top_within(view->top, (unsigned)view->index, room, count);
-	for (unsigned i = view->top; i < count && i - view->top < room; i++)
-		phone_put(console_model_at(model, i), i,
-			  console_model_at(model, i)->tag == view->chosen, &plan, page,
-			  row + i - view->top);
-	row += room;
-	part_rule_put(page, row, view->top, room < count ? room : count, count);
-	return glance && chosen ? glance_put(chosen, page, row + 1, space) : 0;
+	return screen_prose_new(width, screen_page_charset(page), ret);
 }
 
-static void details_warn(const struct console_model *model, const struct console_phone *phone,
-			 struct screen_prose *prose)
+int console_prose_put(const struct screen_prose *prose, struct console_view *view,
+		      struct screen_page *page, struct console_space space)
 {
-	if (console_model_link(model) != CONSOLE_LINK_UP)
-		screen_prose_add(prose, SCREEN_ROLE_ALERT, console_text("console-lost"));
-	else if (phone->left)
-		screen_prose_add(prose, SCREEN_ROLE_WARN, console_text("console-left"));
-}
+	unsigned lines = screen_prose_lines(prose), rows = space.end - space.first;
 
-static int details_put(const struct console_model *model, struct console_view *view,
-		       struct screen_page *page, struct console_space space)
-{
-	const struct console_phone *phone = console_model_find(model, view->chosen);
-	unsigned width = space.columns < READABLE ? space.columns : READABLE, lines;
-	_cleanup_(screen_prose_freep) struct screen_prose *prose = NULL;
-	int r = screen_prose_new(width, screen_page_charset(page), &prose);
-
-	if (r < 0)
-		return r;
-	details_warn(model, phone, prose);
-	r = console_details(phone, prose);
-	if (r < 0)
-		return r;
-	lines = screen_prose_lines(prose);
-	if (space.end - space.first >= ROWS_ROOMY)
-		space.first++;
-	view->visible = space.end - space.first - 1;
+	view->visible = rows > 0 ? rows - 1 : 0;
 	if (view->scroll + view->visible > lines)
 		view->scroll = lines > view->visible ? lines - view->visible : 0;
 	screen_prose_put(prose, view->scroll, page, space.first, 1, view->visible);
-	part_rule_put(page, space.end - 1, view->scroll,
-		      lines < view->visible ? lines : view->visible, lines);
+	if (rows > 0)
+		console_rule_put(page, space.end - 1, view->scroll,
+				 lines < view->visible ? lines : view->visible, lines);
 	return screen_prose_error(prose);
+}
+
+void console_warn(const struct console_model *model, const struct console_phone *phone,
+		  struct screen_prose *prose)
+{
+	if (console_model_link(model) != CONSOLE_LINK_UP)
+		screen_prose_add(prose, SCREEN_ROLE_ALERT, console_text("console-lost"));
+	else if (phone && phone->left)
+		screen_prose_add(prose, SCREEN_ROLE_WARN, console_text("console-left"));
+}
+
+int console_page_facts_put(const struct console_model *model, struct console_view *view,
+			   struct screen_page *page, struct console_space space)
+{
+	const struct console_phone *phone = console_model_find(model, view->chosen);
+	_cleanup_(screen_prose_freep) struct screen_prose *prose = NULL;
+	int r = console_prose_new(page, space, &prose);
+
+	if (r < 0)
+		return r;
+	console_warn(model, phone, prose);
+	r = console_details(phone, prose);
+	if (r < 0)
+		return r;
+	if (space.end - space.first >= CONSOLE_ROWS_ROOMY)
+		space.first++;
+	return console_prose_put(prose, view, page, space);
 }
 
 /* Words for the whole screen: a headline, then steps with numbers or plain paragraphs. */
@@ -336,8 +243,8 @@ static void words_add(struct screen_prose *prose, const struct console_words *wo
 static int words_put(const struct console_words *words, struct screen_page *page,
 		     struct console_space space)
 {
-	bool roomy = space.end - space.first >= ROWS_ROOMY && space.columns >= 50;
-	unsigned width = space.columns < READABLE ? space.columns : READABLE;
+	bool roomy = space.end - space.first >= CONSOLE_ROWS_ROOMY && space.columns >= 50;
+	unsigned width = space.columns < CONSOLE_READABLE ? space.columns : CONSOLE_READABLE;
 	_cleanup_(screen_prose_freep) struct screen_prose *prose = NULL;
 	int r = screen_prose_new(roomy ? width - 6 : width, screen_page_charset(page), &prose);
 
@@ -349,8 +256,9 @@ static int words_put(const struct console_words *words, struct screen_page *page
 	return screen_prose_error(prose);
 }
 
-static int body_put(const struct console_model *model, struct console_view *view,
-		    struct screen_page *page, struct console_space space)
+/* There is no phone to list: why, and what to do. */
+static int empty_put(const struct console_model *model, struct screen_page *page,
+		     struct console_space space)
 {
 	static const char *const steps[] = { "console-empty-cable", "console-empty-other-cable",
 					     "console-empty-other-port", "console-empty-battery",
@@ -365,8 +273,6 @@ static int body_put(const struct console_model *model, struct console_view *view
 					    .paragraphs = remedies,
 					    .reason = console_model_reason(model) };
 
-	if (view->details && console_model_find(model, view->chosen))
-		return details_put(model, view, page, space);
 	switch (console_model_link(model)) {
 	case CONSOLE_LINK_WAITING:
 		return words_put(&waiting, page, space);
@@ -376,9 +282,30 @@ static int body_put(const struct console_model *model, struct console_view *view
 	case CONSOLE_LINK_MAX:
 		break;
 	}
-	if (console_model_count(model) == 0)
-		return words_put(&empty, page, space);
-	return list_put(model, view, page, space);
+	return words_put(&empty, page, space);
+}
+
+static int body_put(const struct console_model *model, struct console_view *view,
+		    struct screen_page *page, struct console_space space)
+{
+	switch (view->page) {
+	case CONSOLE_PAGE_PHONE:
+		return console_page_phone_put(model, view, page, space);
+	case CONSOLE_PAGE_FACTS:
+		return console_page_facts_put(model, view, page, space);
+	case CONSOLE_PAGE_CARD:
+		return console_page_card_put(model, view, page, space);
+	case CONSOLE_PAGE_JOB:
+		return console_page_job_put(model, view, page, space);
+	case CONSOLE_PAGE_JOBS:
+		return console_page_jobs_put(model, view, page, space);
+	case CONSOLE_PAGE_LIST:
+	case CONSOLE_PAGE_MAX:
+		break;
+	}
+	if (console_model_link(model) == CONSOLE_LINK_UP && console_model_count(model) > 0)
+		return console_page_list_put(model, view, page, space);
+	return empty_put(model, page, space);
 }
 
 int console_layout(const struct console_model *model, struct console_view *view,

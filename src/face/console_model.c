@@ -8,6 +8,8 @@
  * (forgotten) ▲                                            │  console_model_forget()
  *                                     └─────────────── reported again ─────────────┘
  *
+ * Beside them stand the jobs (console_jobs.h), which outlive the phones they are about.
+ *
  * Invariants: no two entries are the same handset, none of those that are here share a port;
  * tags rise and are never reused. The interface names a phone by its strongest key, which changes
  * when more is learned, so an entry is found by ECID, UDID or key, else, among phones that are
@@ -17,6 +19,7 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "phone/fleet.h"
+#include "service/fields.h"
 #include <errno.h>
 #include <string.h>
 
@@ -27,6 +30,7 @@ struct console_model {
 	struct console_phone *phones; /* owned, with their objects */
 	size_t count, present;        /* the first `present` of them are here */
 	unsigned last_tag;
+	struct console_jobs jobs;
 };
 
 int console_model_new(struct console_model **ret)
@@ -40,12 +44,20 @@ int console_model_new(struct console_model **ret)
 	return 0;
 }
 
+static void phone_done(struct console_phone *phone)
+{
+	sd_json_variant_unref(phone->object);
+	sd_json_variant_unref(phone->findings);
+}
+
 struct console_model *console_model_free(struct console_model *model)
 {
-	for (size_t i = 0; model && i < model->count; i++)
-		sd_json_variant_unref(model->phones[i].object);
-	if (model)
-		free(model->phones);
+	if (!model)
+		return NULL;
+	for (size_t i = 0; i < model->count; i++)
+		phone_done(&model->phones[i]);
+	free(model->phones);
+	console_jobs_done(&model->jobs);
 	free(model);
 	return NULL;
 }
@@ -156,6 +168,7 @@ static int model_take(struct console_model *model, sd_json_variant *object)
 	sd_json_variant_ref(object);
 	sd_json_variant_unref(entry->object);
 	entry->object = object;
+	entry->due = true;
 	entry->left = console_phone_presence(entry) == PRESENCE_GONE;
 	if (!entry->left)
 		model_vacate_port(model, entry);
@@ -167,17 +180,20 @@ static int model_snapshot(struct console_model *model, sd_json_variant *snapshot
 	sd_json_variant *phones = sd_json_variant_by_key(snapshot, "phones");
 	sd_json_variant *test = sd_json_variant_by_key(snapshot, "test");
 	sd_json_variant *mux = sd_json_variant_by_key(snapshot, "mux_up");
+	int r;
 
 	if (!phones || !sd_json_variant_is_array(phones))
 		return -EBADMSG;
+	r = console_jobs_snapshot(&model->jobs, field_array(snapshot, "jobs"));
+	if (r < 0)
+		return r;
 	model->link = CONSOLE_LINK_UP;
 	model->test = test && sd_json_variant_boolean(test);
 	model->mux = !mux || sd_json_variant_boolean(mux);
 	for (size_t i = 0; i < model->count; i++)
 		model->phones[i].left = true;
 	for (size_t i = 0; i < sd_json_variant_elements(phones); i++) {
-		int r = model_take(model, sd_json_variant_by_index(phones, i));
-
+		r = model_take(model, sd_json_variant_by_index(phones, i));
 		if (r < 0)
 			return r;
 	}
@@ -203,6 +219,8 @@ static int model_mux(struct console_model *model, bool up)
 	if (model->mux == up)
 		return 0;
 	model->mux = up;
+	for (size_t i = 0; i < model->count; i++)
+		model->phones[i].due = true;
 	return 1;
 }
 
@@ -222,8 +240,45 @@ int console_model_event(struct console_model *model, sd_json_variant *event)
 		r = phone ? model_remove(model, phone) : -EBADMSG;
 	else if (strcmp(kind, "mux-up") == 0 || strcmp(kind, "mux-down") == 0)
 		r = model_mux(model, strcmp(kind, "mux-up") == 0);
+	else if (strcmp(kind, "job") == 0)
+		r = console_jobs_take(&model->jobs, sd_json_variant_by_key(event, "job"));
 	model_sort(model);
 	return r;
+}
+
+int console_model_job(struct console_model *model, sd_json_variant *job)
+{
+	return console_jobs_take(&model->jobs, job);
+}
+
+static struct console_phone *model_by_tag(const struct console_model *model, unsigned tag)
+{
+	for (size_t i = 0; i < model->count; i++)
+		if (model->phones[i].tag == tag)
+			return &model->phones[i];
+	return NULL;
+}
+
+int console_model_findings(struct console_model *model, unsigned tag, sd_json_variant *findings)
+{
+	struct console_phone *phone = model_by_tag(model, tag);
+
+	if (!phone || !findings)
+		return 0;
+	if (!sd_json_variant_is_array(findings))
+		return -EBADMSG;
+	sd_json_variant_ref(findings);
+	sd_json_variant_unref(phone->findings);
+	phone->findings = findings;
+	return 1;
+}
+
+void console_model_asked(struct console_model *model, unsigned tag)
+{
+	struct console_phone *phone = model_by_tag(model, tag);
+
+	if (phone)
+		phone->due = false;
 }
 
 void console_model_lost(struct console_model *model, const struct error *err)
@@ -243,7 +298,7 @@ void console_model_forget(struct console_model *model, unsigned keep)
 		if (model->phones[i].tag == keep)
 			model->phones[kept++] = model->phones[i];
 		else
-			sd_json_variant_unref(model->phones[i].object);
+			phone_done(&model->phones[i]);
 	}
 	model->count = kept;
 }
@@ -268,6 +323,30 @@ bool console_model_has_mux(const struct console_model *model)
 	return model->mux;
 }
 
+const struct console_jobs *console_model_jobs(const struct console_model *model)
+{
+	return &model->jobs;
+}
+
+sd_json_variant *console_model_job_of(const struct console_model *model,
+				      const struct console_phone *phone)
+{
+	const struct console_jobs *jobs = &model->jobs;
+	sd_json_variant *last = console_jobs_find(jobs, console_phone_text(phone, "job"));
+
+	for (size_t i = 0; i < jobs->count; i++) {
+		sd_json_variant *job = jobs->objects[i];
+
+		if (last && (!console_job_ended(last) || console_job_ended(job)))
+			continue;
+		if (console_job_is_of(job, console_phone_text(phone, "key"),
+				      console_phone_text(phone, "ecid"),
+				      console_phone_text(phone, "udid")))
+			last = job;
+	}
+	return last;
+}
+
 size_t console_model_count(const struct console_model *model)
 {
 	return model->present;
@@ -280,10 +359,7 @@ const struct console_phone *console_model_at(const struct console_model *model, 
 
 const struct console_phone *console_model_find(const struct console_model *model, unsigned tag)
 {
-	for (size_t i = 0; i < model->count; i++)
-		if (model->phones[i].tag == tag)
-			return &model->phones[i];
-	return NULL;
+	return model_by_tag(model, tag);
 }
 
 size_t console_model_index(const struct console_model *model, unsigned tag)

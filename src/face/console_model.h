@@ -6,6 +6,7 @@
  * clock, no I/O.
  */
 #include "base/error.h"
+#include "face/console_jobs.h"
 #include "facts/facts.h"
 #include "phone/phone.h"
 #include <systemd/sd-json.h>
@@ -21,7 +22,9 @@ struct console_phone {
 	unsigned tag; /* the console's number of this handset, never reused; survives a change of
 			 its key, unplugging, and a restart of the service */
 	bool left;    /* not plugged in now; kept while somebody reads about it */
-	sd_json_variant *object; /* owned: the interface's type Phone, as it was last reported */
+	bool due;     /* something was reported since its findings were asked for */
+	sd_json_variant *object;   /* owned: the interface's type Phone, as it was last reported */
+	sd_json_variant *findings; /* owned: array of Finding, worst first; NULL not known yet */
 };
 
 struct console_model;
@@ -43,6 +46,13 @@ int console_model_event(struct console_model *model, sd_json_variant *event);
 /* The service cannot be reached: phones are not shown any more, but known when they come back. */
 void console_model_lost(struct console_model *model, const struct error *err);
 
+/* What a call was answered with: a job, and the findings of the phone with this tag (NULL: they
+ * could not be asked for; the old ones stay). As console_model_event(). */
+int console_model_job(struct console_model *model, sd_json_variant *job);
+int console_model_findings(struct console_model *model, unsigned tag, sd_json_variant *findings);
+/* They are being asked for. */
+void console_model_asked(struct console_model *model, unsigned tag);
+
 /* Forgets phones that left, except the one with the tag `keep`. */
 void console_model_forget(struct console_model *model, unsigned keep);
 
@@ -50,6 +60,11 @@ enum console_link console_model_link(const struct console_model *model);
 const char *console_model_reason(const struct console_model *model); /* of the loss, "" unknown */
 bool console_model_is_test(const struct console_model *model);
 bool console_model_has_mux(const struct console_model *model);
+
+const struct console_jobs *console_model_jobs(const struct console_model *model);
+/* The job that has the phone, else the last one that it had; NULL none. */
+sd_json_variant *console_model_job_of(const struct console_model *model,
+				      const struct console_phone *phone);
 
 /* Phones that are plugged in, in the order of their ports; NULL beyond the end. Borrowed until the
  * model changes, here and below. */

@@ -1,13 +1,31 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- *                Enter, Right, digit of a phone
- *        list ───────────────────────────────────▶ details
- *         │   ◀───────────────────────────────────     │ digit: another phone
- *         q          Esc, Left, Backspace               q
+ *            Enter                 i
+ *     list ─────────▶ phone ─────────────▶ facts
+ *      │ j              │ │ j
+ *      │                │ └──────────────────────────▶ job ◀──┐
+ *      │                │ an action   Enter, consent    ▲ │ y  │
+ *      │                └───────▶ card ─────────────────┘ └──▶ card
+ *      └──▶ jobs ───────────────────────────────────────▶ job
+ *
+ * Esc goes back along the arrow. While something is typed, letters and digits are what they are;
+ * elsewhere q leaves.
  */
 #include "face/console_view.h"
+#include "base/text.h"
 
-static void view_choose(struct console_view *view, const struct console_model *model, size_t index)
+void console_card_done(struct console_card *card)
+{
+	sd_json_variant_unref(card->plan);
+	*card = (struct console_card){ .goal = GOAL_MAX };
+}
+
+void console_view_done(struct console_view *view)
+{
+	console_card_done(&view->card);
+}
+
+void console_view_choose(struct console_view *view, const struct console_model *model, size_t index)
 {
 	size_t count = console_model_count(model);
 
@@ -20,6 +38,73 @@ static void view_choose(struct console_view *view, const struct console_model *m
 	view->chosen = console_model_at(model, view->index)->tag;
 }
 
+void console_view_open(struct console_view *view, enum console_page page)
+{
+	view->page = page;
+	view->scroll = 0;
+	view->top = 0;
+	view->item = 0;
+	view->stopping = false;
+	view->ask = CONSOLE_ASK_NONE;
+	view->notice[0] = '\0';
+}
+
+void console_view_open_job(struct console_view *view, sd_json_variant *job, bool from_jobs)
+{
+	console_view_open(view, CONSOLE_PAGE_JOB);
+	text_copy(view->job, sizeof(view->job), console_job_id(job));
+	view->from_jobs = from_jobs;
+}
+
+enum console_reaction console_view_ask(struct console_view *view, enum console_ask ask)
+{
+	view->ask = ask;
+	view->notice[0] = '\0';
+	return CONSOLE_ASK;
+}
+
+bool console_view_needs_phone(const struct console_view *view)
+{
+	switch (view->page) {
+	case CONSOLE_PAGE_PHONE:
+	case CONSOLE_PAGE_FACTS:
+		return true;
+	case CONSOLE_PAGE_CARD:
+		return view->card.job[0] == '\0';
+	case CONSOLE_PAGE_JOB:
+		return !view->from_jobs;
+	case CONSOLE_PAGE_LIST:
+	case CONSOLE_PAGE_JOBS:
+	case CONSOLE_PAGE_MAX:
+		break;
+	}
+	return false;
+}
+
+/* The phone is nowhere any more: its pages go. A job and its question have pages of their own. */
+static void view_phone_lost(struct console_view *view)
+{
+	switch (view->page) {
+	case CONSOLE_PAGE_PHONE:
+	case CONSOLE_PAGE_FACTS:
+		console_view_open(view, CONSOLE_PAGE_LIST);
+		break;
+	case CONSOLE_PAGE_CARD:
+		if (view->card.job[0] == '\0') {
+			console_card_done(&view->card);
+			console_view_open(view, CONSOLE_PAGE_LIST);
+		}
+		break;
+	case CONSOLE_PAGE_JOB:
+		view->from_jobs = true;
+		break;
+	case CONSOLE_PAGE_LIST:
+	case CONSOLE_PAGE_JOBS:
+	case CONSOLE_PAGE_MAX:
+		break;
+	}
+}
+
 void console_view_follow(struct console_view *view, const struct console_model *model)
 {
 	size_t index = console_model_index(model, view->chosen);
@@ -28,81 +113,86 @@ void console_view_follow(struct console_view *view, const struct console_model *
 		view->index = index;
 		return;
 	}
-	if (view->details && console_model_find(model, view->chosen))
+	/* what was typed about a phone does not outlast its leaving */
+	if (view->page == CONSOLE_PAGE_CARD && view->card.job[0] == '\0')
+		view->card.typed[0] = '\0';
+	if (console_view_needs_phone(view) && console_model_find(model, view->chosen))
 		return;
-	view->details = false;
+	view_phone_lost(view);
 	/* a lost link empties the list for a while: the choice waits for the phone to come back */
 	if (console_model_link(model) == CONSOLE_LINK_UP)
-		view_choose(view, model, view->index);
+		console_view_choose(view, model, view->index);
 }
 
-static enum console_reaction view_open(struct console_view *view, const struct console_model *model,
-				       size_t index)
+static bool number_move(unsigned *number, long by, unsigned most)
 {
-	if (index >= console_model_count(model))
-		return CONSOLE_NOTHING;
-	view_choose(view, model, index);
-	view->details = true;
-	view->scroll = 0;
-	return CONSOLE_CHANGED;
+	long target = (long)*number + by;
+
+	*number = target<0 ? 0 : target>(long) most ? most : (unsigned)target;
+	return true;
 }
 
-static enum console_reaction view_close(struct console_view *view,
-					const struct console_model *model)
-{
-	if (!view->details)
-		return CONSOLE_NOTHING;
-	view->details = false;
-	console_view_follow(view, model);
-	return CONSOLE_CHANGED;
-}
-
-/* Lines or phones down (up if negative). The layout keeps the scroll within the text. */
-static enum console_reaction view_move(struct console_view *view, const struct console_model *model,
-				       long by)
-{
-	unsigned *scroll = &view->scroll;
-	long target;
-
-	if (view->details) {
-		target = (long)*scroll + by;
-		*scroll = target < 0 ? 0 : target > UINT16_MAX ? UINT16_MAX : (unsigned)target;
-		return CONSOLE_CHANGED;
-	}
-	target = (long)view->index + by;
-	view_choose(view, model, target < 0 ? 0 : (size_t)target);
-	return CONSOLE_CHANGED;
-}
-
-static enum console_reaction view_key(struct console_view *view, const struct console_model *model,
-				      enum screen_key key)
+bool console_view_move(const struct console_view *view, enum screen_key key, unsigned most,
+		       unsigned *number)
 {
 	const long page = view->visible > 1 ? (long)view->visible - 1 : 1, all = UINT16_MAX;
 
 	switch (key) {
 	case SCREEN_KEY_UP:
-		return view_move(view, model, -1);
+		return number_move(number, -1, most);
 	case SCREEN_KEY_DOWN:
-		return view_move(view, model, 1);
+		return number_move(number, 1, most);
 	case SCREEN_KEY_PAGE_UP:
-		return view_move(view, model, -page);
+		return number_move(number, -page, most);
 	case SCREEN_KEY_PAGE_DOWN:
-		return view_move(view, model, page);
+		return number_move(number, page, most);
 	case SCREEN_KEY_HOME:
-		return view_move(view, model, -all);
+		return number_move(number, -all, most);
 	case SCREEN_KEY_END:
-		return view_move(view, model, all);
+		return number_move(number, all, most);
 	case SCREEN_KEY_ENTER:
-		return view->details ? CONSOLE_NOTHING : view_open(view, model, view->index);
+	case SCREEN_KEY_RIGHT:
 	case SCREEN_KEY_BACK:
-		return view_close(view, model);
-	case SCREEN_KEY_QUIT:
-		return view->resident ? CONSOLE_NOTHING : CONSOLE_LEAVE;
-	case SCREEN_KEY_OTHER:
-		return CONSOLE_REPAINT;
+	case SCREEN_KEY_ERASE:
 	case SCREEN_KEY_DIGIT:
+	case SCREEN_KEY_QUIT:
+	case SCREEN_KEY_CHARACTER:
+	case SCREEN_KEY_OTHER:
 	case SCREEN_KEY_NONE:
 	case SCREEN_KEY_MAX:
+		break;
+	}
+	return false;
+}
+
+static enum console_reaction facts_input(struct console_view *view, struct screen_input input)
+{
+	if (input.key == SCREEN_KEY_BACK || input.key == SCREEN_KEY_ERASE) {
+		console_view_open(view, CONSOLE_PAGE_PHONE);
+		return CONSOLE_CHANGED;
+	}
+	return console_view_move(view, input.key, UINT16_MAX, &view->scroll) ? CONSOLE_CHANGED
+									     : CONSOLE_NOTHING;
+}
+
+static enum console_reaction page_input(struct console_view *view,
+					const struct console_model *model,
+					struct screen_input input)
+{
+	switch (view->page) {
+	case CONSOLE_PAGE_LIST:
+		return console_page_list_input(view, model, input);
+	case CONSOLE_PAGE_PHONE:
+		return console_page_phone_input(view, model, input);
+	case CONSOLE_PAGE_FACTS:
+		return facts_input(view, input);
+	case CONSOLE_PAGE_CARD:
+		return console_page_card_input(view, model, input);
+	case CONSOLE_PAGE_JOB:
+		return console_page_job_input(view, model, input);
+	case CONSOLE_PAGE_JOBS:
+		return console_page_jobs_input(view, model, input);
+	case CONSOLE_PAGE_MAX:
 		break;
 	}
 	return CONSOLE_NOTHING;
@@ -112,7 +202,12 @@ enum console_reaction console_view_input(struct console_view *view,
 					 const struct console_model *model,
 					 struct screen_input input)
 {
-	if (input.key != SCREEN_KEY_DIGIT)
-		return view_key(view, model, input.key);
-	return input.digit == 0 ? CONSOLE_NOTHING : view_open(view, model, input.digit - 1);
+	enum console_reaction reaction = page_input(view, model, input);
+
+	if (reaction != CONSOLE_NOTHING)
+		return reaction;
+	if (input.key == SCREEN_KEY_QUIT)
+		return view->resident ? CONSOLE_NOTHING : CONSOLE_LEAVE;
+	return input.key == SCREEN_KEY_OTHER || input.key == SCREEN_KEY_CHARACTER ? CONSOLE_REPAINT
+										  : CONSOLE_NOTHING;
 }

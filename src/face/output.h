@@ -8,6 +8,7 @@
  */
 #include "base/error.h"
 #include "face/command.h"
+#include "face/screen_prose.h"
 #include "facts/facts.h"
 #include <systemd/sd-json.h>
 
@@ -17,8 +18,20 @@ int output_json(const char *type, sd_json_variant *fields);
 /* The last line of a command that succeeded, in JSON; nothing in text. Returns the exit status. */
 int output_result(const struct command_call *call, sd_json_variant *fields);
 
+/* The same of one whose answer has an exit status of its own (findings, how a job ended). Returns
+ * it. */
+int output_status(const struct command_call *call, int status, sd_json_variant *fields);
+
 /* The end of one that failed: what happened and what to do next. Returns the exit status. */
 int output_end(const struct command_call *call, const struct error *err);
+
+/* output_end() with advice of the service's own about what to do next; NULL or "": that of the
+ * kind.
+ */
+int output_end_next(const struct command_call *call, const struct error *err, const char *next);
+
+/* output_end() with ERROR_USAGE and the message `id`, whose place {what} is filled. */
+int output_usage(const struct command_call *call, const char *id, const char *what);
 
 /* output_end() with ERROR_BUG for a failure that nobody outside can help with. */
 int output_bug(const struct command_call *call, int r);
@@ -36,3 +49,13 @@ char *output_clean(const char *text);
 
 /* Writes text and then spaces up to so many columns. */
 void output_padded(const char *text, size_t columns);
+
+/* Columns of the terminal on standard output; 0 if it is none. */
+unsigned output_columns(void);
+
+/* Prose for standard output: as wide as the terminal; a paragraph a line where there is none.
+ * Returns 0 or -ENOMEM. */
+int output_prose_new(struct screen_prose **ret);
+
+/* Writes it. Returns 0 or a negative errno. */
+int output_prose(const struct screen_prose *prose);

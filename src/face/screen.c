@@ -264,47 +264,59 @@ static enum screen_key escape_read(void)
 	return SCREEN_KEY_OTHER;
 }
 
-struct screen_input screen_read(struct screen *screen)
+static enum screen_key key_meaning(int c)
 {
-	int c = getch();
-
-	if (c >= '0' && c <= '9')
-		return (struct screen_input){ SCREEN_KEY_DIGIT, (unsigned)(c - '0') };
 	switch (c) {
 	case ERR:
-		return (struct screen_input){ SCREEN_KEY_NONE, 0 };
+		return SCREEN_KEY_NONE;
 	case KEY_UP:
-		return (struct screen_input){ SCREEN_KEY_UP, 0 };
+		return SCREEN_KEY_UP;
 	case KEY_DOWN:
-		return (struct screen_input){ SCREEN_KEY_DOWN, 0 };
+		return SCREEN_KEY_DOWN;
 	case KEY_PPAGE:
-		return (struct screen_input){ SCREEN_KEY_PAGE_UP, 0 };
+		return SCREEN_KEY_PAGE_UP;
 	case KEY_NPAGE:
 	case ' ':
-		return (struct screen_input){ SCREEN_KEY_PAGE_DOWN, 0 };
+		return SCREEN_KEY_PAGE_DOWN;
 	case KEY_HOME:
-		return (struct screen_input){ SCREEN_KEY_HOME, 0 };
+		return SCREEN_KEY_HOME;
 	case KEY_END:
-		return (struct screen_input){ SCREEN_KEY_END, 0 };
+		return SCREEN_KEY_END;
 	case '\r':
 	case '\n':
 	case KEY_ENTER:
+		return SCREEN_KEY_ENTER;
 	case KEY_RIGHT:
-		return (struct screen_input){ SCREEN_KEY_ENTER, 0 };
+		return SCREEN_KEY_RIGHT;
 	case ESCAPE:
-		return (struct screen_input){ escape_read(), 0 };
+		return escape_read();
+	case KEY_LEFT:
+		return SCREEN_KEY_BACK;
 	case '\b':
 	case DELETE:
 	case KEY_BACKSPACE:
-	case KEY_LEFT:
-		return (struct screen_input){ SCREEN_KEY_BACK, 0 };
+		return SCREEN_KEY_ERASE;
 	case 'q':
 	case 'Q':
 	case CTRL_C:
-		return (struct screen_input){ SCREEN_KEY_QUIT, 0 };
+		return SCREEN_KEY_QUIT;
 	default:
-		return (struct screen_input){ SCREEN_KEY_OTHER, 0 };
+		return c > ' ' && c < DELETE ? SCREEN_KEY_CHARACTER : SCREEN_KEY_OTHER;
 	}
+}
+
+struct screen_input screen_read(struct screen *screen)
+{
+	int c = getch();
+	struct screen_input input = { .key = SCREEN_KEY_DIGIT };
+
+	if (c >= '0' && c <= '9')
+		input.digit = (unsigned)(c - '0');
+	else
+		input.key = key_meaning(c);
+	if (c > ' ' && c < DELETE)
+		input.character = (char)c;
+	return input;
 }
 
 void screen_resize(struct screen *screen)

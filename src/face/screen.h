@@ -16,17 +16,22 @@ enum screen_key {
 	SCREEN_KEY_PAGE_DOWN,
 	SCREEN_KEY_HOME,
 	SCREEN_KEY_END,
-	SCREEN_KEY_ENTER, /* also Right */
-	SCREEN_KEY_BACK,  /* Esc, Left, Backspace */
+	SCREEN_KEY_ENTER,
+	SCREEN_KEY_RIGHT, /* opens what Enter opens, but agrees to nothing */
+	SCREEN_KEY_BACK,  /* Esc, Left */
+	SCREEN_KEY_ERASE, /* Backspace: back, but where something is typed */
 	SCREEN_KEY_DIGIT,
-	SCREEN_KEY_QUIT,  /* q, Ctrl-C */
-	SCREEN_KEY_OTHER, /* without a meaning, Ctrl-L among them */
+	SCREEN_KEY_QUIT,      /* q, Ctrl-C */
+	SCREEN_KEY_CHARACTER, /* a character without a meaning everywhere */
+	SCREEN_KEY_OTHER,     /* without a meaning, Ctrl-L among them */
 	SCREEN_KEY_MAX,
 };
 
 struct screen_input {
 	enum screen_key key;
 	unsigned digit; /* of SCREEN_KEY_DIGIT, 0…9 */
+	char character; /* that was typed: printable ASCII without the space, also of a digit and
+			   of q; 0 none */
 };
 
 struct screen;

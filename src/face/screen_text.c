@@ -115,6 +115,10 @@ static const char *ascii_of(uint32_t c, char buffer[static 2])
 static const char *character_shown(uint32_t c, const char *same, enum screen_charset charset,
 				   char buffer[static 2])
 {
+	if (c == '\n' || c == '\t')
+		return " ";
+	if (c < ' ' || c == 0x7f) /* would move the cursor, or do worse */
+		return "?";
 	if (c < 0x80)
 		return same;
 	if (is_invisible(c))

@@ -18,6 +18,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 YEAR_OF_THE_FIRST_PHONE = 2007
 TIMING_MS_MAX = 24 * 3600 * 1000
+STEP_S_MAX = 24 * 3600
+ATTEMPTS_MAX = 10
 
 
 class Problems:
@@ -93,9 +95,21 @@ class Number:
         self.low, self.high = low, high
 
     def check(self, text):
-        if not re.fullmatch(r"[1-9][0-9]*", text):
+        if not re.fullmatch(r"[1-9][0-9]*", text) and (self.low > 0 or text != "0"):
             return f"'{text}' is not a whole number"
         return None if self.low <= int(text) <= self.high else f"'{text}' is out of range"
+
+    def literal(self, text):
+        return text
+
+
+class Code:
+    """A code as its scheme writes it: 4013, -18, 0xe8000013 (positive)."""
+
+    def check(self, text):
+        if not re.fullmatch(r"0|-?[1-9][0-9]{0,9}|0x[0-9a-f]{1,8}", text):
+            return f"'{text}' is not a number like 4013, -18 or 0xe8000013"
+        return None
 
     def literal(self, text):
         return text
@@ -112,19 +126,19 @@ class YesNo:
 class Enum:
     """A value of a C enum, in kebab case without the enum's prefix: port-dfu is MODE_PORT_DFU."""
 
-    def __init__(self, name):
-        self.name = name
+    def __init__(self, name, prefix=None):
+        self.name, self.prefix = name, prefix or name
         self.values = []  # filled by load_enums()
 
     def check(self, text):
         return None if text in self.values else f"'{text}' is not a value of enum {self.name}"
 
     def literal(self, text):
-        return constant(self.name, text)
+        return constant(self.prefix, text)
 
 
-def constant(enum, value):
-    return f"{enum}_{value}".upper().replace("-", "_")
+def constant(prefix, value):
+    return f"{prefix}_{value}".upper().replace("-", "_")
 
 
 class Table:
@@ -137,10 +151,14 @@ class Table:
 
 
 TRIED, MODE, FAMILY, BUTTONS = Enum("tried"), Enum("mode"), Enum("family"), Enum("buttons")
-TIMING, ERROR = Enum("timing"), Enum("error")
+TIMING, ERROR = Enum("timing"), Enum("error_kind", "error")
+GOAL, DATA, STEP = Enum("goal"), Enum("data"), Enum("step_kind", "step")
+SEVERITY, CONFIDENCE = Enum("severity"), Enum("confidence")
 TEXT = Text()
 ORIGIN = {"tried": TRIED, "source": TEXT}
 KEBAB = Pattern(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", "in kebab-case")
+LAYER = Pattern("usb|usbmuxd|pairing|network|tss|ipsw|recovery|dfu|restore|baseband|hardware|disk"
+                "|activation|tool", "a layer")
 
 TABLES = {
     "models": Table(
@@ -176,27 +194,60 @@ TABLES = {
     "messages": Table(
         {"id": KEBAB, "text": Message(), "source": TEXT}, unique=(("id",),), sort="id"
     ),
+    "goals": Table(
+        {"id": GOAL, "label": TEXT, "lost": TEXT, "data": DATA, "firmware": YesNo(), **ORIGIN},
+        complete="id",
+    ),
+    "steps": Table(
+        {"id": STEP, "label": TEXT, "guidance": TEXT, "data": DATA, "cancel": YesNo(),
+         "phone": YesNo(), "attempts": Number(1, ATTEMPTS_MAX), "silence_s": Number(0, STEP_S_MAX),
+         "total_s": Number(0, STEP_S_MAX), **ORIGIN},
+        complete="id",
+    ),
+    "findings": Table(
+        {"id": KEBAB, "severity": SEVERITY, "title": Message(), "meaning": Message(),
+         "next": Message(), "cost": Message(), "command": Message(), "codes": TEXT, **ORIGIN},
+        unique=(("id",),),
+    ),
+    "codes": Table(
+        {"scheme": KEBAB, "value": Code(), "last": Code(), "name": TEXT, "layer": LAYER,
+         "confidence": CONFIDENCE, "meaning": TEXT, "next": TEXT, **ORIGIN},
+        unique=(("scheme", "value", "last", "name", "layer"),),
+    ),
+    "engine_steps": Table(
+        {"number": Number(0, 99), "id": KEBAB, "label": TEXT, **ORIGIN},
+        unique=(("number",), ("id",)),
+    ),
+    "engine_rules": Table(
+        {"id": KEBAB, "pattern": TEXT, "kind": ERROR, "again": YesNo(), "text": TEXT,
+         "next": TEXT, **ORIGIN},
+        unique=(("id",), ("pattern",)),
+    ),
 }
 
 
 # --- reading
 
+# enumerators that stand for no value: the ends of enums, and an error that is none
+NO_VALUES = ("max", "kind-max", "none")
 
-def load_enum(enum, header, name, prefix, skip=()):
+
+def load_enum(enum, header):
     """Fills enum.values from `enum NAME { PREFIX_A, … }` in the text of a header."""
     text = re.sub(r"/\*.*?\*/", "", header, flags=re.DOTALL)
-    found = re.search(r"\benum " + name + r"\s*\{(.*?)\}", text, re.DOTALL)
+    found = re.search(r"\benum " + enum.name + r"\s*\{(.*?)\}", text, re.DOTALL)
     if not found:
-        raise SystemExit(f"compile.py: there is no enum {name} in the headers")
+        raise SystemExit(f"compile.py: there is no enum {enum.name} in the headers")
     names = [part.strip() for part in found.group(1).split(",") if part.strip()]
-    values = [n.removeprefix(prefix + "_").lower().replace("_", "-") for n in names]
-    enum.values = [v for v in values if v != "max" and v not in skip]
+    prefix = enum.prefix.upper() + "_"
+    values = [n.removeprefix(prefix).lower().replace("_", "-") for n in names]
+    enum.values = [v for v in values if v not in NO_VALUES]
 
 
 def load_enums(facts_header, error_header):
-    for enum in (TRIED, MODE, FAMILY, BUTTONS, TIMING):
-        load_enum(enum, facts_header, enum.name, enum.name.upper())
-    load_enum(ERROR, error_header, "error_kind", "ERROR", skip=("none", "kind-max"))
+    for enum in (TRIED, MODE, FAMILY, BUTTONS, TIMING, GOAL, DATA, STEP, SEVERITY, CONFIDENCE):
+        load_enum(enum, facts_header)
+    load_enum(ERROR, error_header)
 
 
 def check_characters(text):
@@ -273,7 +324,7 @@ def check_unique(table, path, rows, problems):
 
 def normal(kind, text):
     """Two spellings of one number are the same key."""
-    return int(text, 16) if isinstance(kind, Hex) else text
+    return int(text, 0) if isinstance(kind, (Hex, Code, Number)) else text
 
 
 def check_complete(table, path, rows, problems):
@@ -305,6 +356,22 @@ def check_errors(path, rows, problems):
         problems.add(path, 1, f"no row {missing} for enum error_kind")
 
 
+def check_codes(path, rows, problems):
+    for row in rows:
+        if int(row["last"], 0) < int(row["value"], 0):
+            problems.add(path, row.line, f"{row['last']} is below {row['value']}")
+
+
+def check_findings(path, rows, codes, problems):
+    """A finding names codes as codes.tsv does."""
+    known = {code["name"] for code in codes}
+    known.update(code["value"] for code in codes if code["value"] == code["last"])
+    for row in rows:
+        for word in row["codes"].split() if row["codes"] != "-" else ():
+            if word not in known:
+                problems.add(path, row.line, f"codes: '{word}' is not in codes.tsv")
+
+
 def check_family(path, rows, problems):
     for row in rows:
         if not row["product"].lower().startswith(row["family"]):
@@ -322,6 +389,8 @@ def load(folder, problems):
         check_sorted(table, path.name, rows, problems)
     check_family("models.tsv", tables["models"], problems)
     check_errors("messages.tsv", tables["messages"], problems)
+    check_codes("codes.tsv", tables["codes"], problems)
+    check_findings("findings.tsv", tables["findings"], tables["codes"], problems)
     for path in sorted(folder.glob("*.tsv")):
         if path.stem not in TABLES:
             problems.add(path.name, 1, "compile.py does not know this table")
@@ -378,7 +447,9 @@ def generate(tables):
     out = ["/* Made by src/facts/compile.py from the tables in src/facts: change those. */",
            '#include "facts/tables.h"', ""]
     for enum, last in ((MODE, "MODE_MAX"), (FAMILY, "FAMILY_MAX"), (BUTTONS, "BUTTONS_MAX"),
-                       (TIMING, "TIMING_MAX"), (TRIED, "TRIED_MAX"),
+                       (TIMING, "TIMING_MAX"), (TRIED, "TRIED_MAX"), (GOAL, "GOAL_MAX"),
+                       (DATA, "DATA_MAX"), (STEP, "STEP_KIND_MAX"), (SEVERITY, "SEVERITY_MAX"),
+                       (CONFIDENCE, "CONFIDENCE_MAX"),
                        (ERROR, "ERROR_KIND_MAX - 1")):
         out.append(f'static_assert({last} == {len(enum.values)}, "facts are older than the enum");')
     out.append("")
@@ -403,9 +474,27 @@ def generate(tables):
         out.append(f"\t[{constant('timing', row['id'])}] = {row['ms']},")
     out += ["};", ""]
     out += array("messages", "message", tables["messages"], ("id", "text", "source"))
-    out += enum_names("family_names", FAMILY)
-    out += enum_names("tried_names", TRIED)
+    out += advice(tables)
+    for enum, name in ((FAMILY, "family_names"), (TRIED, "tried_names"), (DATA, "data_names"),
+                       (SEVERITY, "severity_names"), (CONFIDENCE, "confidence_names")):
+        out += enum_names(name, enum)
     return "\n".join(out)
+
+
+def advice(tables):
+    """The doctor's tables: what is wrong, what can be done, what it costs."""
+    out = enum_rows("goal_facts", "goal_fact", TABLES["goals"], tables["goals"],
+                    ("label", "lost", "data", "firmware", "tried", "source"))
+    out += enum_rows("step_facts", "step_fact", TABLES["steps"], tables["steps"],
+                     ("label", "guidance", "data", "cancel", "phone", "attempts", "silence_s",
+                      "total_s", "tried", "source"))
+    steps = sorted(tables["engine_steps"], key=lambda r: int(r["number"]))
+    for name, struct, rows in (("findings", "finding_fact", tables["findings"]),
+                               ("codes", "code_fact", tables["codes"]),
+                               ("engine_steps", "engine_step", steps),
+                               ("engine_rules", "engine_rule", tables["engine_rules"])):
+        out += array(name, struct, rows, tuple(TABLES[name].columns))
+    return out
 
 
 def main(argv):

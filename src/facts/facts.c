@@ -159,6 +159,12 @@ const struct message *message_find(const char *id)
 		       compare_message);
 }
 
+const struct message *message_all(size_t *ret_count)
+{
+	*ret_count = tables_messages_count;
+	return tables_messages;
+}
+
 const struct message *message_for_error(enum error_kind kind)
 {
 	char id[ERROR_ORIGIN_BYTES + sizeof("error-")];

@@ -136,6 +136,8 @@ struct message {
 	const char *source;
 };
 const struct message *message_find(const char *id); /* NULL if none */
+/* All rows, *ret_count of them, sorted by id. */
+const struct message *message_all(size_t *ret_count);
 
 /* What happened and what to do next, for any kind but ERROR_NONE (which gives NULL): the row
  * "error-" + error_kind_name(). */
@@ -250,11 +252,13 @@ const char *confidence_name(enum confidence confidence);
 /* A number or name that a person met somewhere; rows of codes.tsv. One number may have several. */
 struct code_fact {
 	const char
-	    *scheme;   /* "itunes", "mobile-device" (0xe80000..), "lockdownd", "tss", "engine" … */
-	int64_t value; /* as the scheme writes it: 4013, -18, 0xe8000013 (positive) */
-	const char *name;  /* "kAMDInvalidResponseError", "UserDeniedPairing"; "-" none */
-	const char *layer; /* usb, usbmuxd, pairing, network, tss, ipsw, recovery, dfu, restore,
-			      baseband, hardware, disk, activation, tool */
+	    *scheme; /* "itunes", "mobile-device" (0xe80000..), "lockdownd", "tss", "engine" … */
+	int64_t value, last; /* as the scheme writes it: 4013, -18, 0xe8000013 (positive); last is
+				the same, but for a row of a range that has no row for each number
+			      */
+	const char *name;    /* "kAMDInvalidResponseError", "UserDeniedPairing"; "-" none */
+	const char *layer;   /* usb, usbmuxd, pairing, network, tss, ipsw, recovery, dfu, restore,
+				baseband, hardware, disk, activation, tool */
 	enum confidence confidence;
 	const char *meaning; /* what it means in own words */
 	const char *next;    /* what to do */

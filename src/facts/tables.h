@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * The arrays that compile.py writes into tables.c. Only facts.c includes this.
+ * The arrays that compile.py writes into tables.c. Only facts.c and advice.c include this.
  *
  *   models                 in the order of models.tsv; the indexes hold positions in it, sorted by
  *   models_by_chip         (cpid, bdid)
@@ -12,6 +12,9 @@
  *   mode_facts, button_facts, timings_ms, family_names, tried_names   indexed by their enum
  *   iboot_flags            sorted by mask
  *   messages               sorted by id (strcmp)
+ *   goal_facts, step_facts, data_names, severity_names, confidence_names   indexed by their enum
+ *   engine_steps           sorted by number
+ *   findings, codes, engine_rules   in the order of their files
  */
 #include "facts/facts.h"
 
@@ -35,3 +38,18 @@ extern const size_t tables_iboot_flags_count;
 
 extern const struct message tables_messages[];
 extern const size_t tables_messages_count;
+
+extern const struct goal_fact tables_goal_facts[GOAL_MAX];
+extern const struct step_fact tables_step_facts[STEP_KIND_MAX];
+extern const char *const tables_data_names[DATA_MAX];
+extern const char *const tables_severity_names[SEVERITY_MAX];
+extern const char *const tables_confidence_names[CONFIDENCE_MAX];
+
+extern const struct finding_fact tables_findings[];
+extern const size_t tables_findings_count;
+extern const struct code_fact tables_codes[];
+extern const size_t tables_codes_count;
+extern const struct engine_step tables_engine_steps[];
+extern const size_t tables_engine_steps_count;
+extern const struct engine_rule tables_engine_rules[];
+extern const size_t tables_engine_rules_count;

@@ -69,6 +69,15 @@ static void enter_mode(struct member *member, enum mode mode, uint64_t now_ms)
 	member->touched = true;
 }
 
+/* What a worker said of trust belongs to one enumeration. */
+static void forget_trust(struct phone *phone)
+{
+	phone->trust = TRUST_UNKNOWN;
+	phone->trust_known = false;
+	phone->has_record = false;
+	phone->trust_reason = (struct error){ 0 };
+}
+
 static void end_awaiting(struct phone *phone)
 {
 	phone->awaited_port[0] = '\0';
@@ -83,6 +92,7 @@ static void leave(struct member *member, uint64_t now_ms)
 	phone->on_bus = false;
 	phone->in_mux = false;
 	phone->asked = false;
+	forget_trust(phone);
 	if (phone->awaited_until_ms > now_ms) {
 		enter_presence(member, PRESENCE_AWAITED, phone->awaited_until_ms, now_ms);
 		return;
@@ -121,6 +131,7 @@ static void begin(struct fleet *fleet, struct member *member, const struct sight
 	phone->on_bus = true;
 	phone->in_mux = false;
 	phone->asked = false;
+	forget_trust(phone);
 	phone->enumerations++;
 	member->sequence = ++fleet->sequence;
 	identity_forget_boot(&phone->identity);
@@ -303,7 +314,10 @@ static void pass(struct fleet *fleet, uint64_t now_ms)
 				leave(member, now_ms);
 			break;
 		case PRESENCE_GONE:
-			roster_drop(&fleet->roster, member);
+			if (phone->job[0] == '\0')
+				roster_drop(&fleet->roster, member);
+			else /* its job gives it back before it is forgotten */
+				phone->deadline_ms = now_ms + timing_ms(TIMING_FORGET);
 			break;
 		}
 	}
@@ -426,6 +440,18 @@ static void take_answer(struct fleet *fleet, struct member *member, enum mode mo
 	merge_all(fleet, member, now_ms);
 }
 
+/* The phone, if the enumeration that somebody asked about lasts; NULL (logged) if not. */
+static struct member *asked_member(struct fleet *fleet, unsigned id, const char *syspath)
+{
+	struct member *member = roster_get(&fleet->roster, id);
+
+	if (member && member->phone.on_bus && member->phone.asked &&
+	    strcmp(member->phone.sighting.syspath, syspath) == 0)
+		return member;
+	log_info("an answer about phone %u came too late: it is ignored", id);
+	return NULL;
+}
+
 void fleet_identity(struct fleet *fleet, unsigned id, const char *syspath, enum mode mode,
 		    const struct identity *identity, uint64_t now_ms)
 {
@@ -433,14 +459,71 @@ void fleet_identity(struct fleet *fleet, unsigned id, const char *syspath, enum 
 	struct member *member;
 
 	pass(fleet, now_ms);
-	member = roster_get(&fleet->roster, id);
-	if (member && member->phone.on_bus && member->phone.asked &&
-	    strcmp(member->phone.sighting.syspath, syspath) == 0 &&
-	    mode_is_possible(member->phone.mode, mode))
+	member = asked_member(fleet, id, syspath);
+	if (member && mode_is_possible(member->phone.mode, mode))
 		take_answer(fleet, member, mode, &news, now_ms);
-	else
-		log_info("an answer about phone %u came too late: it is ignored", id);
 	settle_call(fleet, now_ms);
+}
+
+static void set_trust(struct member *member, enum trust trust, bool has_record,
+		      const struct error *reason)
+{
+	struct phone *phone = &member->phone;
+	struct error why = { 0 };
+
+	if (reason && reason->kind != ERROR_NONE)
+		why = *reason;
+	if (phone->trust_known && phone->trust == trust && phone->has_record == has_record &&
+	    phone->trust_reason.kind == why.kind && phone->trust_reason.code == why.code &&
+	    strcmp(phone->trust_reason.text, why.text) == 0)
+		return;
+	phone->trust = trust;
+	phone->trust_known = true;
+	phone->has_record = has_record;
+	phone->trust_reason = why;
+	member->touched = true;
+}
+
+void fleet_trust(struct fleet *fleet, unsigned id, const char *syspath, enum trust trust,
+		 bool has_record, const struct error *reason, const struct identity *news,
+		 uint64_t now_ms)
+{
+	struct member *member;
+
+	pass(fleet, now_ms);
+	member = asked_member(fleet, id, syspath);
+	if (member && news && identity_compare(&member->phone.identity, news) == TIE_DIFFERENT) {
+		log_warning("an answer about trust names another phone than %u: ignored", id);
+		member = NULL;
+	}
+	if (member) {
+		set_trust(member, trust, has_record, reason);
+		if (news) {
+			learn(member, news);
+			merge_all(fleet, member, now_ms);
+		}
+	}
+	settle_call(fleet, now_ms);
+}
+
+int fleet_set_job(struct fleet *fleet, unsigned id, const char *job, uint64_t now_ms)
+{
+	struct member *member;
+	int r = 0;
+
+	pass(fleet, now_ms);
+	member = roster_get(&fleet->roster, id);
+	if (!member) {
+		r = -ENODEV;
+	} else if (job[0] != '\0' && member->phone.job[0] != '\0' &&
+		   strcmp(member->phone.job, job) != 0) {
+		r = -EBUSY;
+	} else if (strcmp(member->phone.job, job) != 0) {
+		text_copy(member->phone.job, sizeof(member->phone.job), job);
+		member->touched = true;
+	}
+	settle_call(fleet, now_ms);
+	return r;
 }
 
 void fleet_mark_asked(struct fleet *fleet, unsigned id)

@@ -74,7 +74,13 @@ void identity_from_sighting(const struct sighting *sighting, const struct usb_id
 struct worker_identity {
 	const char *ecid, *udid, *product, *board, *name, *version, *build, *serial_number;
 	const char *serial_string, *ap_nonce, *sep_nonce;
+	uint64_t capacity_bytes;
+	uint64_t battery_percent; /* BATTERY_ABSENT if it was not said */
+	bool battery_charging;
 };
+
+enum { BATTERY_FULL = 100 };
+static const uint64_t BATTERY_ABSENT = UINT64_MAX;
 
 static int dispatch_identity(sd_json_variant *object, struct worker_identity *ret)
 {
@@ -84,9 +90,24 @@ static int dispatch_identity(sd_json_variant *object, struct worker_identity *re
 		    offsetof(struct worker_identity, name), SD_JSON_REFUSE_NULL                    \
 	}
 	static const sd_json_dispatch_field fields[] = {
-		STRING(ecid),          STRING(udid),     STRING(product),   STRING(board),
-		STRING(name),          STRING(version),  STRING(build),     STRING(serial_number),
-		STRING(serial_string), STRING(ap_nonce), STRING(sep_nonce), {},
+		STRING(ecid),
+		STRING(udid),
+		STRING(product),
+		STRING(board),
+		STRING(name),
+		STRING(version),
+		STRING(build),
+		STRING(serial_number),
+		STRING(serial_string),
+		STRING(ap_nonce),
+		STRING(sep_nonce),
+		{ "capacity_bytes", SD_JSON_VARIANT_UNSIGNED, sd_json_dispatch_uint64,
+		  offsetof(struct worker_identity, capacity_bytes), SD_JSON_REFUSE_NULL },
+		{ "battery_percent", SD_JSON_VARIANT_UNSIGNED, sd_json_dispatch_uint64,
+		  offsetof(struct worker_identity, battery_percent), SD_JSON_REFUSE_NULL },
+		{ "battery_charging", SD_JSON_VARIANT_BOOLEAN, sd_json_dispatch_stdbool,
+		  offsetof(struct worker_identity, battery_charging), SD_JSON_REFUSE_NULL },
+		{},
 	};
 #undef STRING
 
@@ -134,9 +155,21 @@ static bool take_nonce(const char *text, char *ret)
 	return true;
 }
 
+/* A percentage, or nothing; charging without one says nothing that could be shown. */
+static bool take_battery(const struct worker_identity *in, struct identity *identity)
+{
+	if (in->battery_percent == BATTERY_ABSENT)
+		return true;
+	if (in->battery_percent > BATTERY_FULL)
+		return false;
+	identity->battery = (unsigned)in->battery_percent + 1;
+	identity->battery_charging = in->battery_charging;
+	return true;
+}
+
 int identity_from_json(sd_json_variant *object, struct identity *ret)
 {
-	struct worker_identity in = { 0 };
+	struct worker_identity in = { .battery_percent = BATTERY_ABSENT };
 	struct identity out = { 0 };
 	struct iboot_serial iboot;
 
@@ -147,8 +180,10 @@ int identity_from_json(sd_json_variant *object, struct identity *ret)
 	    iboot_serial_parse(in.serial_string, strlen(in.serial_string), &iboot) == 0)
 		take_iboot(&out, &iboot);
 	if (!take_ecid(in.ecid, &out) || !take_foreign_udid(in.udid, &out) ||
-	    !take_nonce(in.ap_nonce, out.ap_nonce) || !take_nonce(in.sep_nonce, out.sep_nonce))
+	    !take_nonce(in.ap_nonce, out.ap_nonce) || !take_nonce(in.sep_nonce, out.sep_nonce) ||
+	    !take_battery(&in, &out))
 		return -EBADMSG;
+	out.capacity_bytes = in.capacity_bytes;
 	text_copy(out.product, sizeof(out.product), in.product);
 	text_copy(out.name, sizeof(out.name), in.name);
 	text_copy(out.version, sizeof(out.version), in.version);
@@ -201,6 +236,24 @@ static bool learn_model(struct identity *known, const struct identity *news)
 	return true;
 }
 
+/* Numbers that a session reads: the latest counts. */
+static bool learn_numbers(struct identity *known, const struct identity *news)
+{
+	bool changed = false;
+
+	if (news->capacity_bytes != 0 && news->capacity_bytes != known->capacity_bytes) {
+		known->capacity_bytes = news->capacity_bytes;
+		changed = true;
+	}
+	if (news->battery != 0 && (news->battery != known->battery ||
+				   news->battery_charging != known->battery_charging)) {
+		known->battery = news->battery;
+		known->battery_charging = news->battery_charging;
+		changed = true;
+	}
+	return changed;
+}
+
 int identity_learn(struct identity *known, const struct identity *news)
 {
 	bool changed = false;
@@ -221,6 +274,7 @@ int identity_learn(struct identity *known, const struct identity *news)
 	LEARN(ap_nonce);
 	LEARN(sep_nonce);
 #undef LEARN
+	changed |= learn_numbers(known, news);
 	changed |= learn_model(known, news);
 	changed |= iboot_serial_learn(&known->iboot, &news->iboot);
 	return changed;

@@ -49,6 +49,8 @@ void phone_join(struct phone *live, const struct phone *past, uint64_t now_ms)
 	join_identities(&joined, &live->identity);
 	live->identity = joined;
 	live->enumerations += past->enumerations;
+	if (live->job[0] == '\0')
+		text_copy(live->job, sizeof(live->job), past->job);
 	if (past->awaited_until_ms > now_ms && live->awaited_until_ms == 0 &&
 	    live->presence != PRESENCE_PRESENT) {
 		live->awaited_until_ms = past->awaited_until_ms;

@@ -27,6 +27,6 @@ enum match phone_match(const struct phone *phone, const struct identity *news, c
 /*
  * Two phones turned out to be one: adds what was known of the past one to the live one, whose
  * enumeration counts. A job that awaits the past one awaits the live one, unless that has settled:
- * then what it waited for has happened.
+ * then what it waited for has happened. A job that has the past one has the live one.
  */
 void phone_join(struct phone *live, const struct phone *past, uint64_t now_ms);

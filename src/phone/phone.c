@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 const char *presence_name(enum presence presence)
 {
@@ -31,6 +32,14 @@ const char *trust_name(enum trust trust)
 	};
 
 	return names[trust];
+}
+
+enum trust trust_from_name(const char *name)
+{
+	for (int trust = 0; name && trust < TRUST_MAX; trust++)
+		if (strcmp(name, trust_name((enum trust)trust)) == 0)
+			return (enum trust)trust;
+	return TRUST_MAX;
 }
 
 void phone_key(const struct phone *phone, char *ret)
@@ -61,6 +70,12 @@ static void put_number(struct draft *draft, const char *name, uint64_t value)
 {
 	if (draft->failure >= 0)
 		draft->failure = sd_json_variant_set_field_unsigned(&draft->object, name, value);
+}
+
+static void put_flag(struct draft *draft, const char *name, bool value)
+{
+	if (draft->failure >= 0)
+		draft->failure = sd_json_variant_set_field_boolean(&draft->object, name, value);
 }
 
 __attribute__((format(printf, 3, 4))) static void put_format(struct draft *draft, const char *name,
@@ -94,6 +109,12 @@ static void put_identity(struct draft *draft, const struct identity *identity)
 	put_text(draft, "version", identity->version);
 	put_text(draft, "build", identity->build);
 	put_text(draft, "serial_number", identity->serial_number);
+	if (identity->capacity_bytes > 0)
+		put_number(draft, "capacity_bytes", identity->capacity_bytes);
+	if (identity->battery > 0) {
+		put_number(draft, "battery_percent", identity->battery - 1);
+		put_flag(draft, "battery_charging", identity->battery_charging);
+	}
 	put_text(draft, "ap_nonce", identity->ap_nonce);
 	put_text(draft, "sep_nonce", identity->sep_nonce);
 }
@@ -165,12 +186,15 @@ int phone_to_json(const struct phone *phone, sd_json_variant **ret)
 	put_text(&draft, "mode", mode_name(phone->mode));
 	put_text(&draft, "mode_label", mode_fact(phone->mode)->label);
 	put_text(&draft, "trust", trust_name(phone->trust));
+	if (phone->trust_known)
+		put_flag(&draft, "has_record", phone->has_record);
+	if (phone->trust_reason.kind != ERROR_NONE)
+		put_text(&draft, "trust_reason", phone->trust_reason.text);
+	put_text(&draft, "job", phone->job);
 	put_identity(&draft, &phone->identity);
 	put_iboot(&draft, &phone->identity.iboot);
 	put_sighting(&draft, phone);
-	if (draft.failure >= 0)
-		draft.failure =
-		    sd_json_variant_set_field_boolean(&draft.object, "in_mux", phone->in_mux);
+	put_flag(&draft, "in_mux", phone->in_mux);
 	put_number(&draft, "since_ms", clock_wall_ms() + phone->since_ms - clock_now_ms());
 	put_number(&draft, "enumerations", phone->enumerations);
 	object = draft.object;

@@ -50,8 +50,8 @@ struct phone {
 	bool trust_known; /* a worker said what trust is, in this enumeration */
 	bool has_record;  /* this computer holds a pairing record of it; with trust_known */
 	struct error trust_reason; /* why trust is what it is; kind none: nothing to say */
-	char job[PHONE_JOB_BYTES]; /* the job that has it, "" none: nobody else may ask it anything
-				    */
+	char job[PHONE_JOB_BYTES]; /* the job that has it, "" none: nobody else may ask it anything;
+				      it is not forgotten until the job gives it back */
 	unsigned enumerations;     /* sightings so far */
 	uint64_t since_ms;         /* when presence or mode last changed, clock_now_ms() */
 	uint64_t deadline_ms; /* end of settling or awaiting, or when it is forgotten; 0 none */
@@ -62,6 +62,7 @@ struct phone {
 
 const char *presence_name(enum presence presence);
 const char *trust_name(enum trust trust);
+enum trust trust_from_name(const char *name); /* TRUST_MAX if it is none of ours, or NULL */
 
 /*
  * Strongest name of this phone that the PHONE argument understands: "ecid:0x…", "udid:…" or

@@ -18,8 +18,10 @@ static struct member *longest_gone(const struct roster *roster)
 	for (size_t i = 0; i < roster->count; i++) {
 		struct member *member = roster->members[i];
 
-		/* one that is still to be reported as removed stays for that */
-		if (member->phone.presence != PRESENCE_GONE || member->touched)
+		/* one that is still to be reported as removed stays for that, one that a job
+		 * waits for until the job gives it back */
+		if (member->phone.presence != PRESENCE_GONE || member->touched ||
+		    member->phone.job[0] != '\0')
 			continue;
 		if (!oldest || member->phone.since_ms < oldest->phone.since_ms)
 			oldest = member;

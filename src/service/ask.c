@@ -7,9 +7,10 @@
  *   waiting ───────────▶ running ──────────────────────────▶ answered (freed)
  *      └──────────────────┴── the phone left or re-enumerated ──▲
  *
- * Invariants: at most one question a phone, at most ASK_AT_ONCE_MAX running (link != NULL). A
- * question is about one enumeration: the same port can show the same sysfs path with another mode a
- * second later, so the count of enumerations is part of its key.
+ * Invariants: at most one question of a kind a phone, and one of them running (link != NULL); at
+ * most ASK_AT_ONCE_MAX running in all. A question is about one enumeration: the same port can show
+ * the same sysfs path with another mode a second later, so the count of enumerations is part of its
+ * key. Who it is is asked first, trust only of a phone that answered that.
  */
 #include "service/ask.h"
 #include "base/cleanup.h"
@@ -30,6 +31,7 @@ struct waiter {
 struct question {
 	struct question *next;
 	struct asker *asker;
+	enum ask ask;
 	unsigned phone_id;
 	unsigned enumeration; /* phone->enumerations when it was asked */
 	char syspath[SIGHTING_PATH_BYTES];
@@ -39,6 +41,7 @@ struct question {
 
 struct problem {
 	struct problem *next;
+	enum ask ask;
 	unsigned phone_id;
 	unsigned enumeration;
 	unsigned attempts; /* questions about this enumeration that failed */
@@ -62,32 +65,38 @@ static bool mode_is_booted(enum mode mode)
 	return mode == MODE_NORMAL || mode == MODE_RESTORE;
 }
 
-int ask_is_possible(const struct phone *phone, struct error *err)
+int ask_is_possible(const struct phone *phone, enum ask ask, struct error *err)
 {
 	if (!phone->on_bus)
 		return error_set(err, ERROR_UNPLUGGED, "service", 0, "it is not on the USB bus");
-	if (phone->presence == PRESENCE_AWAITED)
+	if (phone->presence == PRESENCE_AWAITED || phone->job[0] != '\0')
 		return error_set(err, ERROR_BUSY, "service", 0, "a job is working on it");
 	if (phone->mode == MODE_UNKNOWN)
 		return error_set(err, ERROR_UNSUPPORTED, "service", 0, "its mode is not known");
+	if (ask == ASK_TRUST && phone->mode != MODE_NORMAL)
+		return error_set(err, ERROR_UNSUPPORTED, "service", 0,
+				 "only a phone that runs iOS can trust a computer");
 	if (mode_is_booted(phone->mode) && (!phone->in_mux || phone->identity.udid[0] == '\0'))
 		return error_set(err, ERROR_SILENT, "usbmuxd", 0, "usbmuxd does not list it (yet)");
 	return 0;
 }
 
 /* Must it be asked at some time, without anybody wanting it? */
-static bool ask_is_needed(const struct phone *phone)
+static bool ask_is_needed(const struct phone *phone, enum ask ask)
 {
 	const struct usb_id *id = usb_id_find(phone->sighting.vid, phone->sighting.pid);
 
+	if (ask == ASK_TRUST)
+		return phone->mode == MODE_NORMAL && phone->asked && !phone->trust_known;
 	/* A booted phone tells its model and name only to who asks; the others write into their USB
 	 * strings who they are, unless the facts or the missing ECID say that they do not. */
 	return mode_is_booted(phone->mode) || (id && id->ask) || phone->identity.ecid == 0;
 }
 
-bool ask_is_due(const struct phone *phone)
+bool ask_is_due(const struct phone *phone, enum ask ask)
 {
-	return !phone->asked && ask_is_possible(phone, NULL) >= 0 && ask_is_needed(phone);
+	return (ask == ASK_TRUST || !phone->asked) && ask_is_possible(phone, ask, NULL) >= 0 &&
+	       ask_is_needed(phone, ask);
 }
 
 bool ask_is_worth_again(enum error_kind kind)
@@ -122,11 +131,11 @@ bool ask_is_worth_again(enum error_kind kind)
 
 /* --- lists ----------------------------------------------------------------------------------- */
 
-static struct question *question_find(const struct asker *asker, unsigned phone_id)
+static struct question *question_find(const struct asker *asker, unsigned phone_id, enum ask ask)
 {
 	struct question *question = asker->questions;
 
-	while (question && question->phone_id != phone_id)
+	while (question && (question->phone_id != phone_id || question->ask != ask))
 		question = question->next;
 	return question;
 }
@@ -154,7 +163,8 @@ static void question_free(struct question *question)
 	free(question);
 }
 
-static int question_add(struct asker *asker, const struct phone *phone, struct question **ret)
+static int question_add(struct asker *asker, const struct phone *phone, enum ask ask,
+			struct question **ret)
 {
 	struct question *question = calloc(1, sizeof(*question)), **at = &asker->questions;
 
@@ -162,6 +172,7 @@ static int question_add(struct asker *asker, const struct phone *phone, struct q
 		return -ENOMEM;
 	*question = (struct question){
 		.asker = asker,
+		.ask = ask,
 		.phone_id = phone->id,
 		.enumeration = phone->enumerations,
 	};
@@ -173,14 +184,14 @@ static int question_add(struct asker *asker, const struct phone *phone, struct q
 	return 0;
 }
 
-static void problem_clear(struct asker *asker, unsigned phone_id)
+static void problem_clear(struct asker *asker, unsigned phone_id, enum ask ask)
 {
 	struct problem **at = &asker->problems;
 
 	while (*at) {
 		struct problem *problem = *at;
 
-		if (problem->phone_id != phone_id) {
+		if (problem->phone_id != phone_id || problem->ask != ask) {
 			at = &problem->next;
 			continue;
 		}
@@ -189,11 +200,13 @@ static void problem_clear(struct asker *asker, unsigned phone_id)
 	}
 }
 
-static const struct problem *problem_find(const struct asker *asker, const struct phone *phone)
+static const struct problem *problem_find(const struct asker *asker, const struct phone *phone,
+					  enum ask ask)
 {
 	const struct problem *p = asker->problems;
 
-	while (p && (p->phone_id != phone->id || p->enumeration != phone->enumerations))
+	while (p &&
+	       (p->phone_id != phone->id || p->enumeration != phone->enumerations || p->ask != ask))
 		p = p->next;
 	return p;
 }
@@ -205,13 +218,15 @@ static void problem_set(struct asker *asker, const struct question *question,
 	unsigned attempts = 1;
 
 	for (const struct problem *p = asker->problems; p; p = p->next)
-		if (p->phone_id == question->phone_id && p->enumeration == question->enumeration)
+		if (p->phone_id == question->phone_id && p->ask == question->ask &&
+		    p->enumeration == question->enumeration)
 			attempts = p->attempts + 1;
-	problem_clear(asker, question->phone_id);
+	problem_clear(asker, question->phone_id, question->ask);
 	if (!problem)
 		return; /* it was logged; what is lost is a line of `show` */
 	*problem = (struct problem){
 		.next = asker->problems,
+		.ask = question->ask,
 		.phone_id = question->phone_id,
 		.enumeration = question->enumeration,
 		.attempts = attempts,
@@ -225,8 +240,10 @@ static void problem_set(struct asker *asker, const struct question *question,
 
 const struct error *asker_problem(const struct asker *asker, const struct phone *phone)
 {
-	const struct problem *problem = problem_find(asker, phone);
+	const struct problem *problem = problem_find(asker, phone, ASK_IDENTITY);
 
+	if (!problem)
+		problem = problem_find(asker, phone, ASK_TRUST);
 	return problem ? &problem->err : NULL;
 }
 
@@ -235,12 +252,12 @@ const struct error *asker_problem(const struct asker *asker, const struct phone 
  * phone cannot be asked, or a question is on its way, there is no moment to wait for: what changes
  * that brings a review of its own.
  */
-static uint64_t again_ms(const struct asker *asker, const struct phone *phone)
+static uint64_t again_ms(const struct asker *asker, const struct phone *phone, enum ask ask)
 {
-	const struct problem *problem = problem_find(asker, phone);
+	const struct problem *problem = problem_find(asker, phone, ask);
 
-	if (!problem || question_find(asker, phone->id) || ask_is_possible(phone, NULL) < 0 ||
-	    !ask_is_needed(phone))
+	if (!problem || question_find(asker, phone->id, ask) ||
+	    ask_is_possible(phone, ask, NULL) < 0 || !ask_is_needed(phone, ask))
 		return UINT64_MAX;
 	return problem->again_ms;
 }
@@ -251,10 +268,13 @@ uint64_t asker_deadline(const struct asker *asker)
 
 	for (size_t i = 0; asker->problems && i < fleet_count(asker->fleet); i++) {
 		const struct phone *phone = fleet_at(asker->fleet, i);
-		uint64_t at_ms = phone ? again_ms(asker, phone) : UINT64_MAX;
 
-		if (at_ms < deadline_ms)
-			deadline_ms = at_ms;
+		for (int ask = 0; phone && ask < ASK_MAX; ask++) {
+			uint64_t at_ms = again_ms(asker, phone, (enum ask)ask);
+
+			if (at_ms < deadline_ms)
+				deadline_ms = at_ms;
+		}
 	}
 	return deadline_ms;
 }
@@ -280,12 +300,13 @@ static void question_end(struct question *question, const struct error *err)
 
 	question_unlink(question);
 	if (err) {
-		log_write(err->kind == ERROR_UNPLUGGED ? LOG_INFO : LOG_WARNING,
+		log_write(err->kind == ERROR_UNPLUGGED || err->kind == ERROR_BUSY ? LOG_INFO
+										  : LOG_WARNING,
 			  "the phone at %s was asked without success: %s: %s", question->syspath,
 			  err->origin, err->text);
 		problem_set(asker, question, err);
 	} else {
-		problem_clear(asker, question->phone_id);
+		problem_clear(asker, question->phone_id, question->ask);
 	}
 	while (question->waiters) {
 		struct waiter *waiter = question->waiters;
@@ -316,7 +337,42 @@ static void on_probe_end(sd_json_variant *result, const struct error *err, void 
 	question_end(question, err);
 }
 
-static int probe_fields(const struct phone *phone, sd_json_variant **ret)
+/* The reason that a check of trust gave, kind none if it gave none. */
+static void trust_reason(sd_json_variant *result, struct error *ret)
+{
+	sd_json_variant *reason = field_object(result, "reason");
+	const char *origin = field_string(reason, "origin");
+
+	*ret = (struct error){ 0 };
+	if (reason)
+		(void)error_set(ret, ERROR_REFUSED, origin ? origin : "lockdownd",
+				field_integer(reason, "code", 0), "%s",
+				field_string(reason, "text") ?: "the phone gave no reason");
+}
+
+static void on_trust_end(sd_json_variant *result, const struct error *err, void *user)
+{
+	struct question *question = user;
+	enum trust trust = trust_from_name(field_string(result, "trust"));
+	sd_json_variant *object = field_object(result, "identity");
+	struct identity identity = { 0 };
+	struct error bad, reason;
+
+	if (!err && (trust == TRUST_MAX || (object && identity_from_json(object, &identity) < 0))) {
+		(void)error_set(&bad, ERROR_PROTOCOL, "service", 0,
+				"worker trust answered with something that is not allowed");
+		err = &bad;
+	}
+	if (!err) {
+		trust_reason(result, &reason);
+		fleet_trust(question->asker->fleet, question->phone_id, question->syspath, trust,
+			    field_true(result, "record"), &reason, object ? &identity : NULL,
+			    clock_now_ms());
+	}
+	question_end(question, err);
+}
+
+int ask_place(const struct phone *phone, sd_json_variant **ret)
 {
 	char ecid[2 + 16 + 1];
 
@@ -344,9 +400,18 @@ static int question_start(struct question *question, const struct phone *phone, 
 	};
 	int r;
 
-	r = probe_fields(phone, &fields);
+	if (question->ask == ASK_TRUST) {
+		request.kind = "trust";
+		request.silence_ms = 0;
+		request.total_ms = timing_ms(TIMING_TRUST_CHECK);
+		request.end_fn = on_trust_end;
+		r = sd_json_buildo(&fields, SD_JSON_BUILD_PAIR_STRING("udid", phone->identity.udid),
+				   SD_JSON_BUILD_PAIR_STRING("action", "check"));
+	} else {
+		r = ask_place(phone, &fields);
+	}
 	if (r < 0)
-		return error_set_errno(err, ERROR_BUG, "service", -r, "request of a probe");
+		return error_set_errno(err, ERROR_BUG, "service", -r, "request of a worker");
 	request.fields = fields;
 	return worker_link_new(question->asker->pool, &request, &question->link, err);
 }
@@ -364,41 +429,74 @@ static const struct phone *question_phone(const struct question *question)
 	return phone;
 }
 
+/* Ends the questions to phones that left or that a job has taken. */
 static void review_left(struct asker *asker)
 {
 	struct question *question = asker->questions, *next;
 	struct problem *problem = asker->problems, *next_problem;
 	struct error err;
 
-	(void)error_set(&err, ERROR_UNPLUGGED, "service", 0, "it left the USB bus meanwhile");
 	for (; question; question = next) {
+		const struct phone *phone = question_phone(question);
+
 		next = question->next;
-		if (!question_phone(question))
-			question_end(question, &err);
+		if (phone && phone->job[0] == '\0')
+			continue;
+		if (phone)
+			(void)error_set(&err, ERROR_BUSY, "service", 0, "a job has taken it");
+		else
+			(void)error_set(&err, ERROR_UNPLUGGED, "service", 0,
+					"it left the USB bus meanwhile");
+		question_end(question, &err);
 	}
 	for (; problem; problem = next_problem) {
 		const struct phone *phone = fleet_get(asker->fleet, problem->phone_id);
 
 		next_problem = problem->next;
 		if (!phone || phone->enumerations != problem->enumeration)
-			problem_clear(asker, problem->phone_id);
+			problem_clear(asker, problem->phone_id, problem->ask);
 	}
+}
+
+/* Nobody wants it, but it must be asked now, for the first time or again. */
+static bool review_wants(const struct asker *asker, const struct phone *phone, enum ask ask)
+{
+	if (question_find(asker, phone->id, ask))
+		return false;
+	if (again_ms(asker, phone, ask) <= clock_now_ms())
+		return true;
+	if (ask == ASK_TRUST && (question_find(asker, phone->id, ASK_IDENTITY) ||
+				 problem_find(asker, phone, ASK_IDENTITY)))
+		return false;
+	return ask_is_due(phone, ask) && !problem_find(asker, phone, ask);
 }
 
 static void review_due(struct asker *asker)
 {
-	uint64_t now_ms = clock_now_ms();
-
 	for (size_t i = 0; i < fleet_count(asker->fleet); i++) {
 		const struct phone *phone = fleet_at(asker->fleet, i);
-		struct question *question;
 
-		if (!phone || question_find(asker, phone->id) ||
-		    !(ask_is_due(phone) || again_ms(asker, phone) <= now_ms))
-			continue;
-		if (question_add(asker, phone, &question) < 0)
-			log_error("no memory to ask a phone");
+		for (int ask = 0; phone && ask < ASK_MAX; ask++) {
+			struct question *question;
+
+			if (review_wants(asker, phone, (enum ask)ask) &&
+			    question_add(asker, phone, (enum ask)ask, &question) < 0)
+				log_error("no memory to ask a phone");
+		}
 	}
+}
+
+/* Another question to the same phone is on its way. */
+static bool question_must_wait(const struct question *question)
+{
+	for (int ask = 0; ask < ASK_MAX; ask++) {
+		const struct question *other =
+		    question_find(question->asker, question->phone_id, (enum ask)ask);
+
+		if (other && other != question && (other->link || ask == ASK_IDENTITY))
+			return true;
+	}
+	return false;
 }
 
 static void review_start(struct asker *asker)
@@ -414,9 +512,9 @@ static void review_start(struct asker *asker)
 		int r;
 
 		next = question->next;
-		if (question->link || !phone)
+		if (question->link || !phone || question_must_wait(question))
 			continue;
-		r = ask_is_possible(phone, &err);
+		r = ask_is_possible(phone, question->ask, &err);
 		if (r >= 0)
 			r = question_start(question, phone, &err);
 		/* also one that failed at once was asked: it is not tried in a loop */
@@ -437,20 +535,20 @@ void asker_review(struct asker *asker)
 	review_start(asker);
 }
 
-int asker_ask(struct asker *asker, const struct phone *phone, asker_answer_fn fn, void *user,
-	      struct error *err)
+int asker_ask(struct asker *asker, const struct phone *phone, enum ask ask, asker_answer_fn fn,
+	      void *user, struct error *err)
 {
-	struct question *question = question_find(asker, phone->id);
+	struct question *question = question_find(asker, phone->id, ask);
 	struct waiter *waiter;
 	int r;
 
 	if (!asker->pool)
 		return error_set(err, ERROR_UNSUPPORTED, "service", 0,
 				 "a tape is played: its phones cannot be asked");
-	r = ask_is_possible(phone, err);
+	r = ask_is_possible(phone, ask, err);
 	if (r < 0)
 		return r;
-	if (!question && question_add(asker, phone, &question) < 0)
+	if (!question && question_add(asker, phone, ask, &question) < 0)
 		return error_set_errno(err, ERROR_BUG, "service", ENOMEM, "question");
 	waiter = malloc(sizeof(*waiter));
 	if (!waiter)
@@ -503,7 +601,7 @@ struct asker *asker_free(struct asker *asker)
 		question_free(question);
 	}
 	while (asker->problems)
-		problem_clear(asker, asker->problems->phone_id);
+		problem_clear(asker, asker->problems->phone_id, asker->problems->ask);
 	free(asker);
 	return NULL;
 }

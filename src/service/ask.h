@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * Asks phones who they are: by itself where the bus does not tell, and when a person wants it. The
- * answers go into the fleet.
+ * Asks phones who they are and whether they trust this computer: by itself where the bus does not
+ * tell, and when a person wants it. The answers go into the fleet. A phone that a job has is the
+ * job's alone: it is not asked.
  */
 #include "base/error.h"
 #include "phone/fleet.h"
@@ -17,6 +18,12 @@ enum { ASK_AT_ONCE_MAX = 4 };
  * is still booting answers the second or third.
  */
 enum { ASK_ATTEMPTS_MAX = 3 };
+
+enum ask {
+	ASK_IDENTITY, /* worker probe: who it is */
+	ASK_TRUST,    /* worker trust, action check; after a probe that was answered */
+	ASK_MAX,
+};
 
 struct asker;
 
@@ -42,15 +49,16 @@ void asker_review(struct asker *asker);
 typedef void (*asker_answer_fn)(const struct phone *phone, const struct error *err, void *user);
 
 /*
- * Asks this phone because somebody wants to know; joins a question that is already on its way. fn
- * is called once, from the loop, unless asker_forget(user) came first. Returns 0, or a negative
- * errno with err filled when the phone cannot be asked now.
+ * Asks this phone because somebody wants to know; joins a question of the kind that is already on
+ * its way. fn is called once, from the loop, unless asker_forget(user) came first. Returns 0, or a
+ * negative errno with err filled when the phone cannot be asked now.
  */
-int asker_ask(struct asker *asker, const struct phone *phone, asker_answer_fn fn, void *user,
-	      struct error *err);
+int asker_ask(struct asker *asker, const struct phone *phone, enum ask ask, asker_answer_fn fn,
+	      void *user, struct error *err);
 void asker_forget(struct asker *asker, const void *user);
 
-/* Why the latest question about this enumeration was not answered; NULL if there is no reason. */
+/* Why the latest question about this enumeration was not answered (who it is comes first); NULL if
+ * there is no reason. */
 const struct error *asker_problem(const struct asker *asker, const struct phone *phone);
 
 /* When asker_review() has a question to repeat, UINT64_MAX if never. */
@@ -60,7 +68,11 @@ uint64_t asker_deadline(const struct asker *asker);
 bool ask_is_worth_again(enum error_kind kind);
 
 /* Policy: must this phone be asked without anybody wanting it? Pure. */
-bool ask_is_due(const struct phone *phone);
+bool ask_is_due(const struct phone *phone, enum ask ask);
 
 /* May it be asked at all? 0, or a negative errno with err filled. Pure. */
-int ask_is_possible(const struct phone *phone, struct error *err);
+int ask_is_possible(const struct phone *phone, enum ask ask, struct error *err);
+
+/* What a probe's request needs to name this phone in its mode; the caller unrefs. 0 or a negative
+ * errno. */
+int ask_place(const struct phone *phone, sd_json_variant **ret);

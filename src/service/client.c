@@ -13,6 +13,7 @@
 #include "service/client.h"
 #include "base/cleanup.h"
 #include "facts/facts.h"
+#include "service/client_error.h"
 #include "service/fields.h"
 #include "service/interface.h"
 #include "service/socket.h"
@@ -35,7 +36,7 @@ struct client_watch {
 
 /* --- errors ---------------------------------------------------------------------------------- */
 
-static int no_service(struct error *err, const char *path, int errno_value)
+int client_no_service(struct error *err, const char *path, int errno_value)
 {
 	return error_set_errno(err, ERROR_NO_SERVICE, "service", errno_value,
 			       "no service answers at '%s'", path);
@@ -58,8 +59,7 @@ static int ambiguous(sd_json_variant *reply, struct error *err)
 	return error_set(err, ERROR_AMBIGUOUS, "service", 0, "these phones fit: %s", keys);
 }
 
-/* An error reply of the service as an error of ours. */
-static int reply_error(const char *path, const char *id, sd_json_variant *reply, struct error *err)
+int client_reply_error(const char *path, const char *id, sd_json_variant *reply, struct error *err)
 {
 	const char *wanted = field_string(reply, "wanted");
 
@@ -68,7 +68,15 @@ static int reply_error(const char *path, const char *id, sd_json_variant *reply,
 				 wanted ? wanted : "");
 	if (strcmp(id, INTERFACE_ERROR_AMBIGUOUS_PHONE) == 0)
 		return ambiguous(reply, err);
-	if (strcmp(id, INTERFACE_ERROR_NOT_ANSWERED) == 0) {
+	if (strcmp(id, INTERFACE_ERROR_NO_SUCH_JOB) == 0) {
+		const char *job = field_string(reply, "id");
+
+		return error_set(err, ERROR_USAGE, "service", 0,
+				 "there is no job '%s'; idevicerescue job list shows all",
+				 job ? job : "");
+	}
+	if (strcmp(id, INTERFACE_ERROR_NOT_ANSWERED) == 0 ||
+	    strcmp(id, INTERFACE_ERROR_REFUSED) == 0) {
 		const char *origin = field_string(reply, "origin");
 		const char *text = field_string(reply, "text");
 
@@ -82,7 +90,7 @@ static int reply_error(const char *path, const char *id, sd_json_variant *reply,
 	if (strcmp(id, SD_VARLINK_ERROR_TIMEOUT) == 0)
 		return error_set(err, ERROR_SILENT, "service", 0, "the service did not answer");
 	if (strcmp(id, SD_VARLINK_ERROR_DISCONNECTED) == 0)
-		return no_service(err, path, ECONNRESET);
+		return client_no_service(err, path, ECONNRESET);
 	return error_set(err, ERROR_PROTOCOL, "service", 0, "the service answered %s", id);
 }
 
@@ -91,8 +99,22 @@ static int call_error(const char *path, int r, struct error *err)
 	if (r == -ETIME || r == -ETIMEDOUT)
 		return error_set(err, ERROR_SILENT, "service", 0, "the service did not answer");
 	if (r == -ECONNRESET || r == -EPIPE || r == -ENOTCONN)
-		return no_service(err, path, -r);
+		return client_no_service(err, path, -r);
 	return error_set_errno(err, ERROR_PROTOCOL, "service", -r, "the service cannot be asked");
+}
+
+/* What the service may take for its answer. A trust check can wait behind a probe. */
+uint64_t client_limit_ms(const char *method, sd_json_variant *parameters)
+{
+	uint64_t limit_ms = timing_ms(TIMING_CALL);
+
+	if (field_true(parameters, "ask"))
+		limit_ms += timing_ms(TIMING_PROBE_TOTAL);
+	if (strcmp(method, "CheckTrust") == 0)
+		limit_ms += timing_ms(TIMING_PROBE_TOTAL) + timing_ms(TIMING_TRUST_CHECK);
+	if (strcmp(method, "Plan") == 0 || strcmp(method, "Start") == 0)
+		limit_ms += timing_ms(TIMING_PLAN);
+	return limit_ms;
 }
 
 /* --- calls ----------------------------------------------------------------------------------- */
@@ -104,7 +126,6 @@ int client_call(const char *socket, const char *method, sd_json_variant *paramet
 	_cleanup_free_ char *path = NULL, *full = NULL;
 	sd_json_variant *reply = NULL; /* the link's */
 	const char *error_id = NULL;
-	uint64_t limit_ms = timing_ms(TIMING_CALL);
 	int r;
 
 	r = socket_path(socket, &path, err);
@@ -114,16 +135,14 @@ int client_call(const char *socket, const char *method, sd_json_variant *paramet
 		return error_set_errno(err, ERROR_BUG, "service", ENOMEM, "call");
 	r = sd_varlink_connect_address(&link, path);
 	if (r < 0)
-		return no_service(err, path, -r);
-	if (field_true(parameters, "ask"))
-		limit_ms += timing_ms(TIMING_PROBE_TOTAL);
-	r = sd_varlink_set_relative_timeout(link, limit_ms * 1000);
+		return client_no_service(err, path, -r);
+	r = sd_varlink_set_relative_timeout(link, client_limit_ms(method, parameters) * 1000);
 	if (r >= 0)
 		r = sd_varlink_call(link, full, parameters, &reply, &error_id);
 	if (r < 0)
 		return call_error(path, r, err);
 	if (error_id)
-		return reply_error(path, error_id, reply, err);
+		return client_reply_error(path, error_id, reply, err);
 	*ret = sd_json_variant_ref(reply);
 	return 0;
 }
@@ -163,7 +182,7 @@ static int on_reply(sd_varlink *link, sd_json_variant *parameters, const char *e
 	struct error err;
 
 	if (error_id) {
-		(void)reply_error(watch->path, error_id, parameters, &err);
+		(void)client_reply_error(watch->path, error_id, parameters, &err);
 		watch_outage(watch, &err);
 	} else if (!event) {
 		(void)error_set(&err, ERROR_PROTOCOL, "service", 0,
@@ -206,7 +225,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *user)
 	if (r < 0) {
 		struct error err;
 
-		(void)no_service(&err, watch->path, -r);
+		(void)client_no_service(&err, watch->path, -r);
 		watch_outage(watch, &err);
 	}
 	return 0;

@@ -11,8 +11,9 @@
 #include <systemd/sd-json.h>
 
 /*
- * One call, waiting at most TIMING_CALL (Show with `ask`: TIMING_PROBE_TOTAL more). socket: path,
- * NULL for the default (environment first). method: without the interface's name, "List".
+ * One call, waiting at most TIMING_CALL, and as long as its worker may take beyond that (Show with
+ * `ask`: TIMING_PROBE_TOTAL; CheckTrust: TIMING_TRUST_CHECK; Plan, Start: TIMING_PLAN). socket:
+ * path, NULL for the default (environment first). method: without the interface's name, "List".
  * parameters: borrowed, may be NULL. Returns 0 and the reply's object (caller unrefs), or a
  * negative errno with err filled: ERROR_NO_SERVICE, ERROR_NO_PHONE, ERROR_AMBIGUOUS, ERROR_SILENT,
  * ….

@@ -6,6 +6,11 @@
 #define FIELD(name, type)         SD_VARLINK_DEFINE_FIELD(name, SD_VARLINK_##type, 0)
 #define MAYBE(name, type)         SD_VARLINK_DEFINE_FIELD(name, SD_VARLINK_##type, NULLABLE)
 #define MAYBE_STRUCT(name, named) SD_VARLINK_DEFINE_FIELD_BY_TYPE(name, named, NULLABLE)
+#define STRUCT(name, named)       SD_VARLINK_DEFINE_FIELD_BY_TYPE(name, named, 0)
+#define ARRAY_OF(name, named)     SD_VARLINK_DEFINE_FIELD_BY_TYPE(name, named, SD_VARLINK_ARRAY)
+#define INPUT(name, type)         SD_VARLINK_DEFINE_INPUT(name, SD_VARLINK_##type, 0)
+#define MAYBE_INPUT(name, type)   SD_VARLINK_DEFINE_INPUT(name, SD_VARLINK_##type, NULLABLE)
+#define OUTPUT(name, named)       SD_VARLINK_DEFINE_OUTPUT_BY_TYPE(name, named, 0)
 
 /* One field a line, as in the text that varlinkctl prints. */
 /* clang-format off */
@@ -23,6 +28,17 @@ static SD_VARLINK_DEFINE_STRUCT_TYPE(Phone,
 	MAYBE(mode_label, STRING),
 	COMMENT("unknown, locked, asking, denied, stale, trusted or refused-by-policy"),
 	FIELD(trust, STRING),
+	COMMENT("This computer holds a pairing record of it"),
+	MAYBE(has_record, BOOL),
+	COMMENT("Why trust is what it is, one line"),
+	MAYBE(trust_reason, STRING),
+	COMMENT("Id of the job that has it: nobody else may work on it"),
+	MAYBE(job, STRING),
+	COMMENT("Size of its storage in bytes"),
+	MAYBE(capacity_bytes, INT),
+	COMMENT("0 ... 100, and whether it charges"),
+	MAYBE(battery_percent, INT),
+	MAYBE(battery_charging, BOOL),
 	COMMENT("'0x' and 16 lower-case hex digits"),
 	MAYBE(ecid, STRING),
 	COMMENT("As people and usbmuxd write it: 40 hex digits, or 8-16 with a hyphen"),
@@ -87,6 +103,189 @@ static SD_VARLINK_DEFINE_STRUCT_TYPE(Phone,
 	COMMENT("How often it was plugged in or re-enumerated"),
 	MAYBE(enumerations, INT));
 
+static SD_VARLINK_DEFINE_STRUCT_TYPE(Problem,
+	COMMENT("What can be done about it: refused, locked, silent, busy, unplugged ..."),
+	FIELD(kind, STRING),
+	COMMENT("Who said so: usbmuxd, lockdownd, libirecovery, service ..."),
+	FIELD(origin, STRING),
+	COMMENT("The origin's own number, 0 if it has none"),
+	FIELD(code, INT),
+	COMMENT("One line for people"),
+	FIELD(text, STRING),
+	COMMENT("What to do next, for people"),
+	MAYBE(next, STRING));
+
+/* doctor/diagnose.h: finding_to_json() */
+static SD_VARLINK_DEFINE_STRUCT_TYPE(Finding,
+	COMMENT("Stable id: 'trust-stale'"),
+	FIELD(id, STRING),
+	COMMENT("problem, warning or info"),
+	FIELD(severity, STRING),
+	COMMENT("For people: what it is, what it means, what to do next, what that costs"),
+	FIELD(title, STRING),
+	FIELD(meaning, STRING),
+	FIELD(next, STRING),
+	FIELD(cost, STRING),
+	COMMENT("What was seen that says so"),
+	FIELD(evidence, STRING),
+	COMMENT("The command that does the next step"),
+	MAYBE(command, STRING),
+	COMMENT("Numbers and names that other programs show for it"),
+	SD_VARLINK_DEFINE_FIELD(codes, SD_VARLINK_STRING, SD_VARLINK_ARRAY | NULLABLE));
+
+static SD_VARLINK_DEFINE_STRUCT_TYPE(Diagnosis,
+	COMMENT("Absent: of the computer itself"),
+	MAYBE_STRUCT(phone, Phone),
+	COMMENT("Worst first"),
+	ARRAY_OF(findings, Finding));
+
+/* doctor/firmware.h */
+static SD_VARLINK_DEFINE_STRUCT_TYPE(Firmware,
+	MAYBE(product, STRING),
+	MAYBE(version, STRING),
+	MAYBE(build, STRING),
+	COMMENT("Apple's file name"),
+	MAYBE(name, STRING),
+	MAYBE(url, STRING),
+	COMMENT("Where it lies whole; absent: not here yet"),
+	MAYBE(path, STRING),
+	COMMENT("Bytes"),
+	MAYBE(size, INT),
+	MAYBE(sha1, STRING),
+	MAYBE(sha256, STRING),
+	COMMENT("Its hash was computed here and is right"),
+	FIELD(verified, BOOL));
+
+static SD_VARLINK_DEFINE_STRUCT_TYPE(Room,
+	COMMENT("Folder for jobs and firmware"),
+	MAYBE(folder, STRING),
+	COMMENT("It stays at power-off"),
+	FIELD(lasting, BOOL),
+	FIELD(free_bytes, INT),
+	FIELD(ram_free_bytes, INT));
+
+static SD_VARLINK_DEFINE_STRUCT_TYPE(Warning,
+	FIELD(id, STRING),
+	FIELD(text, STRING));
+
+static SD_VARLINK_DEFINE_STRUCT_TYPE(PlanStep,
+	FIELD(kind, STRING),
+	FIELD(label, STRING),
+	COMMENT("kept, at-risk or erased"),
+	FIELD(data, STRING),
+	COMMENT("The goal is reached without it too"),
+	FIELD(optional, BOOL));
+
+/* doctor/plan.h: plan_to_json() */
+static SD_VARLINK_DEFINE_STRUCT_TYPE(PlanCard,
+	COMMENT("trust, trust-store, restart, enter-recovery, exit-recovery, firmware, update or "
+		"erase"),
+	FIELD(goal, STRING),
+	COMMENT("The goal for people, and what is lost"),
+	FIELD(label_goal, STRING),
+	FIELD(lost, STRING),
+	COMMENT("What becomes of the data at worst: kept, at-risk or erased"),
+	FIELD(data, STRING),
+	COMMENT("Key of the phone, 'product:...' without one"),
+	FIELD(phone, STRING),
+	MAYBE(label, STRING),
+	MAYBE(ecid, STRING),
+	MAYBE(udid, STRING),
+	MAYBE(product, STRING),
+	MAYBE(board, STRING),
+	COMMENT("The phone's mode when it was planned"),
+	FIELD(mode, STRING),
+	MAYBE_STRUCT(firmware, Firmware),
+	COMMENT("Name of the build identity that is installed, and whether it erases"),
+	MAYBE(variant, STRING),
+	MAYBE(erases, BOOL),
+	COMMENT("What an erase after a failed update would install"),
+	MAYBE(erase_variant, STRING),
+	COMMENT("Room that is still needed"),
+	FIELD(need_bytes, INT),
+	STRUCT(room, Room),
+	ARRAY_OF(warnings, Warning),
+	ARRAY_OF(steps, PlanStep),
+	COMMENT("It needs the internet"),
+	FIELD(network, BOOL),
+	COMMENT("What must be typed for an erase, and where it is read"),
+	MAYBE(confirm_hint, STRING),
+	COMMENT("Consent to an erase: used up by Start or Answer, valid for so many seconds"),
+	MAYBE(token, STRING),
+	MAYBE(token_seconds, INT));
+
+static SD_VARLINK_DEFINE_STRUCT_TYPE(JobStep,
+	FIELD(kind, STRING),
+	FIELD(label, STRING),
+	COMMENT("waiting, running, done, skipped or failed"),
+	FIELD(state, STRING),
+	COMMENT("How often it was begun"),
+	FIELD(attempt, INT),
+	COMMENT("What the person is to do meanwhile"),
+	MAYBE(guidance, STRING),
+	MAYBE_STRUCT(error, Problem));
+
+static SD_VARLINK_DEFINE_STRUCT_TYPE(Progress,
+	COMMENT("Part of the step"),
+	MAYBE(part, STRING),
+	FIELD(done, INT),
+	MAYBE(total, INT),
+	COMMENT("bytes or permille"),
+	FIELD(unit, STRING),
+	COMMENT("A second"),
+	MAYBE(rate, INT),
+	MAYBE(remaining_s, INT));
+
+static SD_VARLINK_DEFINE_STRUCT_TYPE(Question,
+	FIELD(id, STRING),
+	FIELD(text, STRING),
+	COMMENT("What a yes would do"),
+	STRUCT(plan, PlanCard));
+
+static SD_VARLINK_DEFINE_STRUCT_TYPE(Proof,
+	MAYBE(name, STRING),
+	MAYBE(serial_number, STRING),
+	MAYBE(capacity_bytes, INT),
+	MAYBE(version, STRING),
+	MAYBE(build, STRING),
+	COMMENT("Entries of the media folder that were listed"),
+	MAYBE(media_entries, INT));
+
+/* doctor/job.h: job_to_json() */
+static SD_VARLINK_DEFINE_STRUCT_TYPE(JobRecord,
+	FIELD(id, STRING),
+	COMMENT("ready, running, asking, done, failed or cancelled"),
+	FIELD(state, STRING),
+	FIELD(goal, STRING),
+	FIELD(phone, STRING),
+	MAYBE(label, STRING),
+	COMMENT("ms since the epoch"),
+	FIELD(created_ms, INT),
+	MAYBE(ended_ms, INT),
+	COMMENT("Index of the present step"),
+	FIELD(step, INT),
+	ARRAY_OF(steps, JobStep),
+	MAYBE_STRUCT(progress, Progress),
+	COMMENT("'phone': it is to be plugged in again"),
+	MAYBE(awaiting, STRING),
+	MAYBE_STRUCT(question, Question),
+	COMMENT("Why it failed"),
+	MAYBE_STRUCT(error, Problem),
+	COMMENT("The phone is being changed: it cannot be stopped"),
+	FIELD(touched, BOOL),
+	COMMENT("What has become of the data so far: kept, at-risk or erased"),
+	FIELD(data, STRING),
+	COMMENT("What the person is to do now"),
+	MAYBE(guidance, STRING),
+	COMMENT("What the phone says of trust while it is paired"),
+	MAYBE(trust, STRING),
+	COMMENT("What was read from the phone at the end"),
+	MAYBE_STRUCT(proof, Proof),
+	COMMENT("Where its journal and report lie"),
+	FIELD(folder, STRING),
+	COMMENT("Exit status that it amounts to, of a job that has ended"),
+	MAYBE(exit, INT));
+
 static SD_VARLINK_DEFINE_STRUCT_TYPE(Snapshot,
 	COMMENT("Number of the last event that is already contained"),
 	FIELD(seq, INT),
@@ -99,30 +298,24 @@ static SD_VARLINK_DEFINE_STRUCT_TYPE(Snapshot,
 	COMMENT("usbmuxd answers"),
 	FIELD(mux_up, BOOL),
 	COMMENT("In the order of their ports, without gone ones"),
-	SD_VARLINK_DEFINE_FIELD_BY_TYPE(phones, Phone, SD_VARLINK_ARRAY));
+	SD_VARLINK_DEFINE_FIELD_BY_TYPE(phones, Phone, SD_VARLINK_ARRAY),
+	COMMENT("Those that have not ended, and the last that has of each phone; newest first"),
+	SD_VARLINK_DEFINE_FIELD_BY_TYPE(jobs, JobRecord, SD_VARLINK_ARRAY | NULLABLE));
 
 static SD_VARLINK_DEFINE_STRUCT_TYPE(Event,
 	COMMENT("Rises by one with each event; a snapshot repeats the last number"),
 	FIELD(seq, INT),
 	COMMENT("ms since the epoch"),
 	FIELD(time_ms, INT),
-	COMMENT("snapshot, added, changed, removed, mux-up or mux-down; skip kinds you do not "
-		"know"),
+	COMMENT("snapshot, added, changed, removed, job, mux-up or mux-down; skip kinds you do "
+		"not know"),
 	FIELD(kind, STRING),
 	COMMENT("With added, changed and removed"),
 	MAYBE_STRUCT(phone, Phone),
+	COMMENT("With job"),
+	MAYBE_STRUCT(job, JobRecord),
 	COMMENT("With snapshot"),
 	MAYBE_STRUCT(snapshot, Snapshot));
-
-static SD_VARLINK_DEFINE_STRUCT_TYPE(Problem,
-	COMMENT("What can be done about it: refused, locked, silent, busy, unplugged ..."),
-	FIELD(kind, STRING),
-	COMMENT("Who said so: usbmuxd, lockdownd, libirecovery, service ..."),
-	FIELD(origin, STRING),
-	COMMENT("The origin's own number, 0 if it has none"),
-	FIELD(code, INT),
-	COMMENT("One line for people"),
-	FIELD(text, STRING));
 
 static SD_VARLINK_DEFINE_METHOD(List,
 	SD_VARLINK_DEFINE_OUTPUT_BY_TYPE(snapshot, Snapshot, 0));
@@ -138,6 +331,76 @@ static SD_VARLINK_DEFINE_METHOD(Show,
 
 static SD_VARLINK_DEFINE_METHOD_FULL(Watch, SD_VARLINK_REQUIRES_MORE,
 	SD_VARLINK_DEFINE_OUTPUT_BY_TYPE(event, Event, 0));
+
+static SD_VARLINK_DEFINE_METHOD(Diagnose,
+	COMMENT("Absent: all phones, and the computer itself when none is here"),
+	MAYBE_INPUT(phone, STRING),
+	SD_VARLINK_DEFINE_OUTPUT_BY_TYPE(diagnoses, Diagnosis, SD_VARLINK_ARRAY));
+
+static SD_VARLINK_DEFINE_METHOD(CheckTrust,
+	INPUT(phone, STRING),
+	OUTPUT(phone, Phone),
+	SD_VARLINK_DEFINE_OUTPUT_BY_TYPE(findings, Finding, SD_VARLINK_ARRAY));
+
+static SD_VARLINK_DEFINE_METHOD(Plan,
+	COMMENT("Which phone; or, for the goal firmware, which ProductType"),
+	MAYBE_INPUT(phone, STRING),
+	MAYBE_INPUT(product, STRING),
+	COMMENT("As in PlanCard"),
+	INPUT(goal, STRING),
+	COMMENT("Another build than the newest"),
+	MAYBE_INPUT(build, STRING),
+	COMMENT("Absolute path of an IPSW"),
+	MAYBE_INPUT(file, STRING),
+	OUTPUT(plan, PlanCard));
+
+static SD_VARLINK_DEFINE_METHOD(Start,
+	COMMENT("As of Plan, which is made anew"),
+	MAYBE_INPUT(phone, STRING),
+	MAYBE_INPUT(product, STRING),
+	INPUT(goal, STRING),
+	MAYBE_INPUT(build, STRING),
+	MAYBE_INPUT(file, STRING),
+	COMMENT("For an erase: the token of its plan, and what the person typed"),
+	MAYBE_INPUT(consent, STRING),
+	MAYBE_INPUT(confirm, STRING),
+	OUTPUT(job, JobRecord));
+
+static SD_VARLINK_DEFINE_METHOD(Jobs,
+	COMMENT("Newest first"),
+	SD_VARLINK_DEFINE_OUTPUT_BY_TYPE(jobs, JobRecord, SD_VARLINK_ARRAY));
+
+static SD_VARLINK_DEFINE_METHOD(Job,
+	INPUT(id, STRING),
+	OUTPUT(job, JobRecord));
+
+static SD_VARLINK_DEFINE_METHOD(Cancel,
+	INPUT(id, STRING),
+	OUTPUT(job, JobRecord));
+
+static SD_VARLINK_DEFINE_METHOD(Answer,
+	INPUT(id, STRING),
+	INPUT(yes, BOOL),
+	COMMENT("With yes to an erase: the token of the question's plan, and what was typed"),
+	MAYBE_INPUT(consent, STRING),
+	MAYBE_INPUT(confirm, STRING),
+	OUTPUT(job, JobRecord));
+
+static SD_VARLINK_DEFINE_METHOD(Report,
+	INPUT(id, STRING),
+	SD_VARLINK_DEFINE_OUTPUT(report, SD_VARLINK_OBJECT, 0),
+	SD_VARLINK_DEFINE_OUTPUT(text, SD_VARLINK_STRING, 0));
+
+static SD_VARLINK_DEFINE_ERROR(NoSuchJob,
+	FIELD(id, STRING));
+
+static SD_VARLINK_DEFINE_ERROR(Refused,
+	COMMENT("As in the type Problem"),
+	FIELD(kind, STRING),
+	FIELD(origin, STRING),
+	FIELD(code, INT),
+	FIELD(text, STRING),
+	MAYBE(next, STRING));
 
 static SD_VARLINK_DEFINE_ERROR(NoSuchPhone,
 	FIELD(wanted, STRING));
@@ -163,8 +426,32 @@ SD_VARLINK_DEFINE_INTERFACE(org_idevicerescue, INTERFACE_NAME,
 	&vl_type_Snapshot,
 	SD_VARLINK_SYMBOL_COMMENT("One change"),
 	&vl_type_Event,
-	SD_VARLINK_SYMBOL_COMMENT("Why a phone did not answer"),
+	SD_VARLINK_SYMBOL_COMMENT("Why something was not done"),
 	&vl_type_Problem,
+	SD_VARLINK_SYMBOL_COMMENT("Something wrong with a phone, or worth knowing"),
+	&vl_type_Finding,
+	SD_VARLINK_SYMBOL_COMMENT("All findings of one phone"),
+	&vl_type_Diagnosis,
+	SD_VARLINK_SYMBOL_COMMENT("A firmware file"),
+	&vl_type_Firmware,
+	SD_VARLINK_SYMBOL_COMMENT("Where files go"),
+	&vl_type_Room,
+	SD_VARLINK_SYMBOL_COMMENT("What should be read before a plan is carried out"),
+	&vl_type_Warning,
+	SD_VARLINK_SYMBOL_COMMENT("One step of a plan"),
+	&vl_type_PlanStep,
+	SD_VARLINK_SYMBOL_COMMENT("What would be done, and what it would cost"),
+	&vl_type_PlanCard,
+	SD_VARLINK_SYMBOL_COMMENT("One step of a job"),
+	&vl_type_JobStep,
+	SD_VARLINK_SYMBOL_COMMENT("How far the present step is"),
+	&vl_type_Progress,
+	SD_VARLINK_SYMBOL_COMMENT("What a job asks the person"),
+	&vl_type_Question,
+	SD_VARLINK_SYMBOL_COMMENT("What the phone itself said when all was done"),
+	&vl_type_Proof,
+	SD_VARLINK_SYMBOL_COMMENT("One plan that is being carried out, or was"),
+	&vl_type_JobRecord,
 	SD_VARLINK_SYMBOL_COMMENT("All phones that are here"),
 	&vl_method_List,
 	SD_VARLINK_SYMBOL_COMMENT("One phone in detail"),
@@ -172,6 +459,28 @@ SD_VARLINK_DEFINE_INTERFACE(org_idevicerescue, INTERFACE_NAME,
 	SD_VARLINK_SYMBOL_COMMENT("A snapshot, then every change. A watcher that does not "
 		"read is dropped; it comes back and gets a new snapshot"),
 	&vl_method_Watch,
+	SD_VARLINK_SYMBOL_COMMENT("What is wrong, from what is known already"),
+	&vl_method_Diagnose,
+	SD_VARLINK_SYMBOL_COMMENT("Asks a phone whether it trusts this computer; never pairs"),
+	&vl_method_CheckTrust,
+	SD_VARLINK_SYMBOL_COMMENT("What would be done for a goal; may take a minute"),
+	&vl_method_Plan,
+	SD_VARLINK_SYMBOL_COMMENT("Does it. Answers when the job is in its journal"),
+	&vl_method_Start,
+	SD_VARLINK_SYMBOL_COMMENT("All jobs"),
+	&vl_method_Jobs,
+	SD_VARLINK_SYMBOL_COMMENT("One job"),
+	&vl_method_Job,
+	SD_VARLINK_SYMBOL_COMMENT("Stops a job, if the phone is not being changed"),
+	&vl_method_Cancel,
+	SD_VARLINK_SYMBOL_COMMENT("Answers the question of a job"),
+	&vl_method_Answer,
+	SD_VARLINK_SYMBOL_COMMENT("All that is known of a job, for support"),
+	&vl_method_Report,
+	SD_VARLINK_SYMBOL_COMMENT("There is no job with this id"),
+	&vl_error_NoSuchJob,
+	SD_VARLINK_SYMBOL_COMMENT("It is not done, and why"),
+	&vl_error_Refused,
 	SD_VARLINK_SYMBOL_COMMENT("Nothing here fits what was named"),
 	&vl_error_NoSuchPhone,
 	SD_VARLINK_SYMBOL_COMMENT("More than one phone fits what was named"),

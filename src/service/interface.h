@@ -46,6 +46,9 @@
  *   Watch also tells "job" (job: Job; every change, progress at most every TIMING_PROGRESS), and
  *   the snapshot holds jobs[]: those that have not ended, and the last that has of each phone.
  *
+ *   Names of types and methods share one space, so in the IDL the type Plan is PlanCard and the
+ * type Job is JobRecord. Of a job that asks, Job() gives question.plan a token, as Plan() does.
+ *
  *   errors: NoSuchPhone(wanted), AmbiguousPhone(wanted, matches[]),
  *     NotAnswered(wanted, kind, origin, code, text), NoSuchJob(id),
  *     Refused(kind, origin, code, text, ?next): any other reason, kind as in base/error.h
@@ -64,8 +67,20 @@
 #define INTERFACE_METHOD_SHOW  INTERFACE_NAME ".Show"
 #define INTERFACE_METHOD_WATCH INTERFACE_NAME ".Watch"
 
+#define INTERFACE_METHOD_DIAGNOSE    INTERFACE_NAME ".Diagnose"
+#define INTERFACE_METHOD_CHECK_TRUST INTERFACE_NAME ".CheckTrust"
+#define INTERFACE_METHOD_PLAN        INTERFACE_NAME ".Plan"
+#define INTERFACE_METHOD_START       INTERFACE_NAME ".Start"
+#define INTERFACE_METHOD_JOBS        INTERFACE_NAME ".Jobs"
+#define INTERFACE_METHOD_JOB         INTERFACE_NAME ".Job"
+#define INTERFACE_METHOD_CANCEL      INTERFACE_NAME ".Cancel"
+#define INTERFACE_METHOD_ANSWER      INTERFACE_NAME ".Answer"
+#define INTERFACE_METHOD_REPORT      INTERFACE_NAME ".Report"
+
 #define INTERFACE_ERROR_NO_SUCH_PHONE   INTERFACE_NAME ".NoSuchPhone"
 #define INTERFACE_ERROR_AMBIGUOUS_PHONE INTERFACE_NAME ".AmbiguousPhone"
 #define INTERFACE_ERROR_NOT_ANSWERED    INTERFACE_NAME ".NotAnswered"
+#define INTERFACE_ERROR_NO_SUCH_JOB     INTERFACE_NAME ".NoSuchJob"
+#define INTERFACE_ERROR_REFUSED         INTERFACE_NAME ".Refused"
 
 extern const sd_varlink_interface vl_interface_org_idevicerescue;

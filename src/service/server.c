@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Owns the varlink server, the list of its links (sd-varlink keeps none that could be closed at the
- * end), the watchers, the number of the latest event, and one `struct show_call` for each Show that
- * waits for a phone's answer.
+ * end), the watchers, the number of the latest event, and one `struct pending` for each call that
+ * waits for a worker's answer.
  *
  * Invariants: a snapshot with number n holds the effect of all events up to n, because both are
- * made in the same thread from the same fleet. A show_call lives until its answer came or its link
- * went, whichever is first.
+ * made in the same thread from the same fleet. A pending call lives until its answer came or its
+ * link went, whichever is first.
  *
  * Who may connect: the socket has mode 0660, so root, and the user and group of the service (the
  * console runs in that group). Whoever is in it sees phones' names and numbers and may ask them;
@@ -17,8 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "service/interface.h"
-#include "service/watcher.h"
+#include "service/server_parts.h"
 #include "version.h"
 #include <errno.h>
 #include <string.h>
@@ -27,32 +26,11 @@
 enum {
 	SOCKET_MODE = 0660,
 	SERVER_LINKS_MAX = 128,
-	WANTED_BYTES_MAX = 256, /* a PHONE argument; longer ones fit no phone */
 };
 
 struct peer {
 	struct peer *next;
 	sd_varlink *link; /* borrowed: sd-varlink holds it from connect to disconnect */
-};
-
-struct show_call {
-	struct show_call *next;
-	struct server *server;
-	sd_varlink *link;
-	char wanted[WANTED_BYTES_MAX];
-};
-
-struct server {
-	sd_varlink_server *varlink;
-	char *path;
-	struct fleet *fleet;
-	struct asker *asker;
-	struct peer *peers;
-	struct watchers *watchers;
-	struct show_call *calls;
-	uint64_t seq;
-	bool test;
-	bool mux_up;
 };
 
 /* --- objects --------------------------------------------------------------------------------- */
@@ -63,9 +41,9 @@ static int phones_build(const struct server *server, sd_json_variant **ret)
 	int r;
 
 	r = sd_json_build(&phones, SD_JSON_BUILD_EMPTY_ARRAY);
-	for (size_t i = 0; r >= 0 && i < fleet_count(server->fleet); i++) {
+	for (size_t i = 0; r >= 0 && i < fleet_count(server->options.fleet); i++) {
 		_cleanup_(sd_json_variant_unrefp) sd_json_variant *object = NULL;
-		const struct phone *phone = fleet_at(server->fleet, i);
+		const struct phone *phone = fleet_at(server->options.fleet, i);
 
 		if (!phone)
 			break;
@@ -81,17 +59,21 @@ static int phones_build(const struct server *server, sd_json_variant **ret)
 
 static int snapshot_build(const struct server *server, sd_json_variant **ret)
 {
-	_cleanup_(sd_json_variant_unrefp) sd_json_variant *phones = NULL;
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *phones = NULL, *jobs = NULL;
 	int r = phones_build(server, &phones);
 
+	if (r >= 0 && server->options.jobs)
+		r = jobs_build_all(server->options.jobs, true, &jobs);
 	if (r < 0)
 		return r;
-	return sd_json_buildo(ret, SD_JSON_BUILD_PAIR_UNSIGNED("seq", server->seq),
-			      SD_JSON_BUILD_PAIR_UNSIGNED("time_ms", clock_wall_ms()),
-			      SD_JSON_BUILD_PAIR_STRING("version", IDR_VERSION),
-			      SD_JSON_BUILD_PAIR_BOOLEAN("test", server->test),
-			      SD_JSON_BUILD_PAIR_BOOLEAN("mux_up", server->mux_up),
-			      SD_JSON_BUILD_PAIR_VARIANT("phones", phones));
+	return sd_json_buildo(
+	    ret, SD_JSON_BUILD_PAIR_UNSIGNED("seq", server->seq),
+	    SD_JSON_BUILD_PAIR_UNSIGNED("time_ms", clock_wall_ms()),
+	    SD_JSON_BUILD_PAIR_STRING("version", IDR_VERSION),
+	    SD_JSON_BUILD_PAIR_BOOLEAN("test", server->options.test),
+	    SD_JSON_BUILD_PAIR_BOOLEAN("mux_up", server->mux_up),
+	    SD_JSON_BUILD_PAIR_VARIANT("phones", phones),
+	    SD_JSON_BUILD_PAIR_CONDITION(jobs != NULL, "jobs", SD_JSON_BUILD_VARIANT(jobs)));
 }
 
 /* payload (may be NULL) goes in under `name`. */
@@ -115,13 +97,15 @@ static int problem_build(const struct error *err, sd_json_variant **ret)
 
 /* --- events ---------------------------------------------------------------------------------- */
 
-static void server_send(struct server *server, const char *kind, sd_json_variant *phone)
+/* payload (may be NULL) goes in under `name`. */
+static void server_send(struct server *server, const char *kind, const char *name,
+			sd_json_variant *payload)
 {
 	_cleanup_(sd_json_variant_unrefp) sd_json_variant *event = NULL;
 	int r;
 
 	server->seq++;
-	r = event_build(server, kind, "phone", phone, &event);
+	r = event_build(server, kind, name, payload, &event);
 	if (r < 0)
 		log_error("event %s cannot be told: %s", kind, strerror(-r));
 	else
@@ -151,13 +135,18 @@ void server_fleet_event(struct server *server, enum fleet_event event, const str
 	if (r < 0)
 		log_error("a phone cannot be told: %s", strerror(-r));
 	else
-		server_send(server, fleet_event_kind(event), object);
+		server_send(server, fleet_event_kind(event), "phone", object);
+}
+
+void server_job(struct server *server, sd_json_variant *job)
+{
+	server_send(server, "job", "job", job);
 }
 
 void server_mux(struct server *server, bool up)
 {
 	server->mux_up = up;
-	server_send(server, up ? "mux-up" : "mux-down", NULL);
+	server_send(server, up ? "mux-up" : "mux-down", "phone", NULL);
 }
 
 bool server_mux_is_up(const struct server *server)
@@ -206,7 +195,7 @@ static int on_watch(sd_varlink *link, sd_json_variant *parameters, sd_varlink_me
 static int reply_phone(const struct server *server, sd_varlink *link, const struct phone *phone)
 {
 	_cleanup_(sd_json_variant_unrefp) sd_json_variant *object = NULL, *problem = NULL;
-	const struct error *err = asker_problem(server->asker, phone);
+	const struct error *err = asker_problem(server->options.asker, phone);
 	int r;
 
 	r = phone_to_json(phone, &object);
@@ -219,7 +208,7 @@ static int reply_phone(const struct server *server, sd_varlink *link, const stru
 							       SD_JSON_BUILD_VARIANT(problem)));
 }
 
-static int reply_not_answered(sd_varlink *link, const char *wanted, const struct error *err)
+int reply_not_answered(sd_varlink *link, const char *wanted, const struct error *err)
 {
 	return sd_varlink_errorbo(link, INTERFACE_ERROR_NOT_ANSWERED,
 				  SD_JSON_BUILD_PAIR_STRING("wanted", wanted),
@@ -234,7 +223,7 @@ static int reply_ambiguous(const struct server *server, sd_varlink *link, const 
 {
 	const struct phone *matches[FLEET_PHONES_MAX];
 	_cleanup_(sd_json_variant_unrefp) sd_json_variant *keys = NULL;
-	size_t count = fleet_match(server->fleet, wanted, matches, FLEET_PHONES_MAX);
+	size_t count = fleet_match(server->options.fleet, wanted, matches, FLEET_PHONES_MAX);
 	int r = sd_json_build(&keys, SD_JSON_BUILD_EMPTY_ARRAY);
 
 	for (size_t i = 0; r >= 0 && i < count && i < FLEET_PHONES_MAX; i++) {
@@ -250,8 +239,8 @@ static int reply_ambiguous(const struct server *server, sd_varlink *link, const 
 				  SD_JSON_BUILD_PAIR_VARIANT("matches", keys));
 }
 
-static int reply_not_found(const struct server *server, sd_varlink *link, const char *wanted,
-			   const struct error *err)
+int reply_not_found(const struct server *server, sd_varlink *link, const char *wanted,
+		    const struct error *err)
 {
 	if (err->kind == ERROR_AMBIGUOUS)
 		return reply_ambiguous(server, link, wanted);
@@ -261,22 +250,52 @@ static int reply_not_found(const struct server *server, sd_varlink *link, const 
 	return sd_varlink_error_invalid_parameter_name(link, "phone");
 }
 
-/* Frees the call and its reference to the link. */
-static void show_call_end(struct show_call *call)
+int find_phone(const struct server *server, sd_varlink *link, const char *wanted,
+	       const struct phone **ret)
 {
-	struct show_call **at = &call->server->calls;
+	struct error err;
+	int r;
 
-	while (*at && *at != call)
-		at = &(*at)->next;
-	if (*at)
-		*at = call->next;
-	sd_varlink_unref(call->link);
-	free(call);
+	if (strlen(wanted) >= WANTED_BYTES_MAX)
+		r = sd_varlink_error_invalid_parameter_name(link, "phone");
+	else if (fleet_find(server->options.fleet, wanted, ret, &err) < 0)
+		r = reply_not_found(server, link, wanted, &err);
+	else
+		return 0;
+	return r == 0 ? 1 : r; /* sd_varlink_error() returns the error that it sent */
 }
 
-static void on_answer(const struct phone *phone, const struct error *err, void *user)
+struct pending *pending_new(struct server *server, sd_varlink *link, const char *wanted)
 {
-	struct show_call *call = user;
+	struct pending *pending = calloc(1, sizeof(*pending));
+
+	if (!pending)
+		return NULL;
+	pending->server = server;
+	text_copy(pending->wanted, sizeof(pending->wanted), wanted);
+	pending->link = sd_varlink_ref(link);
+	pending->next = server->pending;
+	server->pending = pending;
+	return pending;
+}
+
+void pending_end(struct pending *pending)
+{
+	struct pending **at = &pending->server->pending;
+
+	while (*at && *at != pending)
+		at = &(*at)->next;
+	if (*at)
+		*at = pending->next;
+	sd_varlink_unref(pending->link);
+	free(pending->consent);
+	free(pending->confirm);
+	free(pending);
+}
+
+static void on_asked(const struct phone *phone, const struct error *err, void *user)
+{
+	struct pending *pending = user;
 	struct error left;
 
 	if (!err && !phone) {
@@ -287,29 +306,24 @@ static void on_answer(const struct phone *phone, const struct error *err, void *
 	/* A link that has just gone is no failure of ours, and sd_varlink_error() always returns
 	 * the error that it sent. */
 	if (err)
-		(void)reply_not_answered(call->link, call->wanted, err);
+		(void)reply_not_answered(pending->link, pending->wanted, err);
 	else
-		(void)reply_phone(call->server, call->link, phone);
-	show_call_end(call);
+		(void)reply_phone(pending->server, pending->link, phone);
+	pending_end(pending);
 }
 
 static int show_ask(struct server *server, sd_varlink *link, const char *wanted,
 		    const struct phone *phone)
 {
-	struct show_call *call = calloc(1, sizeof(*call));
+	struct pending *pending = pending_new(server, link, wanted);
 	struct error err;
 
-	if (!call)
+	if (!pending)
 		return sd_varlink_error_errno(link, -ENOMEM);
-	call->server = server;
-	text_copy(call->wanted, sizeof(call->wanted), wanted);
-	if (asker_ask(server->asker, phone, on_answer, call, &err) < 0) {
-		free(call);
+	if (asker_ask(server->options.asker, phone, ASK_IDENTITY, on_asked, pending, &err) < 0) {
+		pending_end(pending);
 		return reply_not_answered(link, wanted, &err);
 	}
-	call->link = sd_varlink_ref(link);
-	call->next = server->calls;
-	server->calls = call;
 	return 0;
 }
 
@@ -328,22 +342,18 @@ static int on_show(sd_varlink *link, sd_json_variant *parameters, sd_varlink_met
 		  offsetof(struct show_parameters, ask), SD_JSON_NULLABLE },
 		{},
 	};
-	char wanted[WANTED_BYTES_MAX];
 	const struct phone *phone;
 	struct server *server = user;
-	struct error err;
 	int r;
 
 	r = sd_varlink_dispatch(link, parameters, table, &p);
 	if (r != 0)
 		return r;
-	if (strlen(p.phone) >= sizeof(wanted))
-		return sd_varlink_error_invalid_parameter_name(link, "phone");
-	text_copy(wanted, sizeof(wanted), p.phone);
-	if (fleet_find(server->fleet, wanted, &phone, &err) < 0)
-		return reply_not_found(server, link, wanted, &err);
+	r = find_phone(server, link, p.phone, &phone);
+	if (r != 0)
+		return r < 0 ? r : 0;
 	if (p.ask > 0)
-		return show_ask(server, link, wanted, phone);
+		return show_ask(server, link, p.phone, phone);
 	return reply_phone(server, link, phone);
 }
 
@@ -377,23 +387,41 @@ static void on_disconnect(sd_varlink_server *varlink, sd_varlink *link, void *us
 
 	peer_remove(server, link);
 	watchers_remove(server->watchers, link);
-	for (struct show_call *call = server->calls, *next; call; call = next) {
-		next = call->next;
-		if (call->link != link)
+	for (struct pending *pending = server->pending, *next; pending; pending = next) {
+		next = pending->next;
+		if (pending->link != link)
 			continue;
-		asker_forget(server->asker, call);
-		show_call_end(call);
+		asker_forget(server->options.asker, pending);
+		if (server->options.planner)
+			planner_forget(server->options.planner, pending);
+		pending_end(pending);
 	}
 }
 
 /* --- the server ------------------------------------------------------------------------------ */
 
-const char *const server_method_names[] = { INTERFACE_METHOD_LIST, INTERFACE_METHOD_SHOW,
-					    INTERFACE_METHOD_WATCH, NULL };
+const char *const server_method_names[] = {
+	INTERFACE_METHOD_LIST,
+	INTERFACE_METHOD_SHOW,
+	INTERFACE_METHOD_WATCH,
+	INTERFACE_METHOD_DIAGNOSE,
+	INTERFACE_METHOD_PLAN,
+	INTERFACE_METHOD_START,
+	INTERFACE_METHOD_CHECK_TRUST,
+	INTERFACE_METHOD_JOBS,
+	INTERFACE_METHOD_JOB,
+	INTERFACE_METHOD_CANCEL,
+	INTERFACE_METHOD_ANSWER,
+	INTERFACE_METHOD_REPORT,
+	NULL,
+};
 
 static int server_bind(struct server *server)
 {
-	static const sd_varlink_method_t methods[] = { on_list, on_show, on_watch };
+	static const sd_varlink_method_t methods[] = {
+		on_list,        on_show, on_watch, on_diagnose, on_plan,   on_start,
+		on_check_trust, on_jobs, on_job,   on_cancel,   on_answer, on_report,
+	};
 	int r;
 
 	r = sd_varlink_server_set_info(server->varlink, "idevicerescue", "idevicerescue",
@@ -436,9 +464,7 @@ int server_new(const struct server_options *options, struct server **ret, struct
 
 	if (!server)
 		return error_set_errno(err, ERROR_BUG, "service", ENOMEM, "server");
-	server->fleet = options->fleet;
-	server->asker = options->asker;
-	server->test = options->test;
+	server->options = *options;
 	server->path = strdup(options->path);
 	r = server->path ? watchers_new(&server->watchers) : -ENOMEM;
 	if (r >= 0)

@@ -5,11 +5,14 @@
  *   bus monitor ──┐ sightings                        ┌─▶ server ─▶ watchers
  *   (or tape) ────┼────────▶ fleet ── fleet events ──┤
  *   mux ──────────┘            ▲                     └─▶ review (once, when the loop is idle)
- *                              └── answers ── asker ◀──────┘        └─▶ deadline timer, STATUS=
+ *                              ├── answers ── asker ◀──────┘        ├─▶ deadline timer, STATUS=
+ *                              └── answers ── jobs ◀─────────────────┘
+ *                                              └── changes ─▶ server ─▶ watchers
  *
  * Invariants: whoever changed the fleet calls service_touch(), so the review runs after it; inside
- * a fleet event nobody changes the fleet. There is no other timer than the fleet's deadline and
- * the limits of running workers: without news and without phones in motion the loop sleeps.
+ * a fleet event nobody changes the fleet. There is no other timer than the common deadline and
+ * the limits of jobs and running workers: without news and without phones in motion the loop
+ * sleeps.
  */
 #include "service/service.h"
 #include "base/cleanup.h"
@@ -36,7 +39,7 @@ static const char test_credential_prefix[] = "idevicerescue.";
 struct service {
 	sd_event *event;
 	sd_event_source *review;   /* one-shot, on while a review is owed */
-	sd_event_source *deadline; /* fleet_deadline(), asker_deadline() */
+	sd_event_source *deadline; /* fleet_deadline(), asker_deadline(), jobs_deadline() */
 	struct fleet *fleet;
 	struct bus_monitor *monitor;   /* or … */
 	struct bus_tape *tape;         /* … this */
@@ -44,6 +47,10 @@ struct service {
 	struct worker_pool *pool;      /* NULL if nothing may be asked; then mux is NULL too */
 	struct mux *mux;
 	struct asker *asker;
+	struct storage *storage;
+	struct consents *consents;
+	struct planner *planner;
+	struct jobs *jobs;
 	struct server *server;
 	char *socket;
 	int lock_fd;
@@ -112,15 +119,27 @@ static void on_mux(enum mux_news news, const char *udid, unsigned location, void
 	service_touch(service);
 }
 
-/* One timer for all phones: the next moment at which the fleet or the asker has work. */
+static void on_job(sd_json_variant *job, void *user)
+{
+	struct service *service = user;
+
+	if (service->server)
+		server_job(service->server, job);
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* One timer for all: the next moment at which the fleet, the asker or a job has work. */
 static void deadline_arm(struct service *service)
 {
 	uint64_t deadline_ms = fleet_deadline(service->fleet);
-	uint64_t again_ms = asker_deadline(service->asker);
 	int r;
 
-	if (again_ms < deadline_ms)
-		deadline_ms = again_ms;
+	deadline_ms = earlier(deadline_ms, asker_deadline(service->asker));
+	deadline_ms = earlier(deadline_ms, jobs_deadline(service->jobs));
 	if (deadline_ms == UINT64_MAX) {
 		(void)sd_event_source_set_enabled(service->deadline, SD_EVENT_OFF);
 		return;
@@ -159,6 +178,7 @@ static int on_review(sd_event_source *source, void *user)
 {
 	struct service *service = user;
 
+	jobs_review(service->jobs); /* first: what a job has taken is not asked */
 	asker_review(service->asker);
 	deadline_arm(service);
 	tell_systemd(service);
@@ -217,6 +237,39 @@ static int start_phones(struct service *service, const struct service_options *o
 	return r;
 }
 
+/* Jobs of a former service go on with the first review, when the phones have been seen. */
+static int start_jobs(struct service *service, const struct service_options *options)
+{
+	struct storage_options storage = { .folder = options->storage };
+	struct jobs_options jobs = {
+		.fleet = service->fleet,
+		.pool = service->pool,
+		.event = service->event,
+		.changed_fn = on_job,
+		.touched_fn = service_touch,
+		.user = service,
+	};
+	int r = storage_new(&storage, &service->storage);
+
+	if (r >= 0)
+		r = consents_new(&service->consents);
+	if (r >= 0)
+		r = planner_new(service->fleet, service->pool, service->storage, &service->planner);
+	if (r < 0)
+		return r;
+	jobs.storage = service->storage;
+	return jobs_new(&jobs, &service->jobs);
+}
+
+/* Two services must never carry out one job: the socket is claimed before jobs are loaded. */
+static int start_claim(struct service *service, const struct service_options *options,
+		       struct error *err)
+{
+	int r = socket_path(options->socket, &service->socket, err);
+
+	return r < 0 ? r : socket_claim(service->socket, &service->lock_fd, err);
+}
+
 static int start_server(struct service *service, const struct service_options *options,
 			struct error *err)
 {
@@ -224,16 +277,12 @@ static int start_server(struct service *service, const struct service_options *o
 		.event = service->event,
 		.fleet = service->fleet,
 		.asker = service->asker,
+		.planner = service->planner,
+		.jobs = service->jobs,
+		.consents = service->consents,
 		.test = options->replay || test_hooks_are_here(),
 	};
-	int r;
 
-	r = socket_path(options->socket, &service->socket, err);
-	if (r < 0)
-		return r;
-	r = socket_claim(service->socket, &service->lock_fd, err);
-	if (r < 0)
-		return r;
 	server.path = service->socket;
 	return server_new(&server, &service->server, err);
 }
@@ -291,6 +340,10 @@ static int start_bus(struct service *service, const struct service_options *opti
 static void service_done(struct service *service)
 {
 	server_free(service->server);
+	jobs_free(service->jobs);
+	planner_free(service->planner);
+	consents_free(service->consents);
+	storage_free(service->storage);
 	mux_free(service->mux);
 	asker_free(service->asker);
 	worker_pool_free(service->pool);
@@ -310,9 +363,14 @@ static int service_start(struct service *service, const struct service_options *
 {
 	int r;
 
+	r = start_claim(service, options, err);
+	if (r < 0)
+		return r;
 	r = start_loop(service);
 	if (r >= 0)
 		r = start_phones(service, options);
+	if (r >= 0)
+		r = start_jobs(service, options);
 	if (r < 0)
 		return error_set_errno(err, ERROR_BUG, "service", -r, "cannot start");
 	r = start_server(service, options, err);

@@ -5,10 +5,11 @@
 #include "base/error.h"
 
 struct service_options {
-	const char *socket; /* NULL: environment, then default (service/interface.h) */
-	const char *replay; /* tape of sightings to play instead of watching the bus, or NULL */
-	const char *record; /* file to write a tape to, or NULL */
-	const char *worker; /* worker program to fork, NULL: connect to the units' sockets */
+	const char *socket;  /* NULL: environment, then default (service/interface.h) */
+	const char *replay;  /* tape of sightings to play instead of watching the bus, or NULL */
+	const char *record;  /* file to write a tape to, or NULL */
+	const char *worker;  /* worker program to fork, NULL: connect to the units' sockets */
+	const char *storage; /* absolute folder for jobs and firmware, NULL: service/storage.h */
 };
 
 /*

@@ -40,6 +40,7 @@ struct worker_link {
 	worker_event_fn event_fn;
 	worker_end_fn end_fn;
 	void *user;
+	bool outlives;
 	bool in_event; /* event_fn runs: it may free the link, whose memory must last until then */
 	bool freed;
 };
@@ -53,7 +54,9 @@ static void link_close(struct worker_link *link, bool cancelled)
 	closep(&link->fd);
 	link->fd = -1;
 	link->reader = line_reader_free(link->reader);
-	if (link->child)
+	if (link->child && link->outlives)
+		worker_child_release(TAKE(link->child));
+	else if (link->child)
 		worker_child_leave(TAKE(link->child), cancelled);
 }
 
@@ -253,6 +256,7 @@ int worker_link_new(struct worker_pool *pool, const struct worker_request *reque
 		.fd = -1,
 		.silence_ms = request->silence_ms,
 		.total_ms = request->total_ms,
+		.outlives = request->outlives,
 		.event_fn = request->event_fn,
 		.end_fn = request->end_fn,
 		.user = request->user,

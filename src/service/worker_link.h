@@ -7,6 +7,7 @@
  */
 #include "base/error.h"
 #include "service/worker_pool.h"
+#include <stdbool.h>
 #include <systemd/sd-json.h>
 
 struct worker_link;
@@ -25,6 +26,8 @@ struct worker_request {
 	sd_json_variant *fields; /* what the request line holds beyond v, type, kind; may be NULL */
 	unsigned silence_ms;     /* limit between two lines, 0 none */
 	unsigned total_ms;       /* limit in all, 0 none */
+	bool outlives; /* a forked worker that goes on when the link or the service has ended: only
+			  its socket is closed, nothing is killed */
 	worker_event_fn event_fn; /* may be NULL */
 	worker_end_fn end_fn;
 	void *user;

@@ -7,6 +7,9 @@
  *      │                               │                             │
  *      └───────────── exit ────────────┴────────── exit ─────────────┴──▶ reaped, freed
  *
+ * One that was released with worker_child_release() goes on for as long as it likes, also when the
+ * pool is gone.
+ *
  * Invariant: a child in the list is not reaped yet, so its pid is still its own.
  */
 #include "service/worker_pool.h"
@@ -33,6 +36,7 @@ struct worker_child {
 	sd_event_source *exit_source;
 	sd_event_source *kill_timer; /* NULL until it was left */
 	worker_exit_fn fn;           /* NULL once it was left */
+	bool released;
 	void *user;
 };
 
@@ -79,7 +83,8 @@ struct worker_pool *worker_pool_free(struct worker_pool *pool)
 		return NULL;
 	while (pool->children) {
 		/* One that hangs in the kernel cannot be waited for; init reaps it. */
-		(void)kill(pool->children->pid, SIGKILL);
+		if (!pool->children->released)
+			(void)kill(pool->children->pid, SIGKILL);
 		child_free(pool->children);
 	}
 	free(pool->program);
@@ -138,6 +143,12 @@ void worker_child_leave(struct worker_child *child, bool cancelled)
 		log_error("no timer for worker %s: %s", child->kind, strerror(-r));
 		(void)kill(child->pid, SIGKILL);
 	}
+}
+
+void worker_child_release(struct worker_child *child)
+{
+	child->fn = NULL;
+	child->released = true;
 }
 
 static int pool_fork(struct worker_pool *pool, const char *kind, worker_exit_fn fn, void *user,

@@ -25,7 +25,7 @@ typedef void (*worker_exit_fn)(void *user);
  */
 int worker_pool_new(sd_event *event, const char *program, const char *directory,
 		    struct worker_pool **ret);
-/* Kills what still runs. All links must be gone. */
+/* Kills what still runs, but for what was released. All links must be gone. */
 struct worker_pool *worker_pool_free(struct worker_pool *pool);
 DEFINE_CLEANUP(struct worker_pool *, worker_pool_free)
 
@@ -42,5 +42,8 @@ int worker_pool_open(struct worker_pool *pool, const char *kind, worker_exit_fn 
  * What has not ended TIMING_WORKER_KILL later gets SIGKILL.
  */
 void worker_child_leave(struct worker_child *child, bool cancelled);
+
+/* The same for a child that goes on by itself: it is only reaped when it ends, and never killed. */
+void worker_child_release(struct worker_child *child);
 
 sd_event *worker_pool_event(struct worker_pool *pool);

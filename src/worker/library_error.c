@@ -10,8 +10,12 @@ struct row {
 	const char *text;
 };
 
-/* Meanings: device-protocols.md §4.5. Only what an unpaired question can meet. */
+/* Meanings: device-protocols.md §4.5. */
 static const struct row lockdownd_rows[] = {
+	{ LOCKDOWN_E_PAIRING_FAILED, ERROR_PROTOCOL,
+	  "The phone's answer does not fit the question" },
+	{ LOCKDOWN_E_SSL_ERROR, ERROR_REFUSED,
+	  "The phone does not accept this computer's key or closed the encrypted connection" },
 	{ LOCKDOWN_E_PLIST_ERROR, ERROR_PROTOCOL, "The phone's answer is no property list" },
 	{ LOCKDOWN_E_DICT_ERROR, ERROR_PROTOCOL, "The phone's answer lacks its fields" },
 	{ LOCKDOWN_E_RECEIVE_TIMEOUT, ERROR_SILENT, "The phone does not answer" },
@@ -22,12 +26,34 @@ static const struct row lockdownd_rows[] = {
 	{ LOCKDOWN_E_GET_PROHIBITED, ERROR_REFUSED,
 	  "The phone tells this to nobody it does not trust" },
 	{ LOCKDOWN_E_PASSWORD_PROTECTED, ERROR_LOCKED, "The phone is locked with a passcode" },
+	{ LOCKDOWN_E_USER_DENIED_PAIRING, ERROR_REFUSED,
+	  "\"Don't Trust\" was tapped on the phone" },
+	{ LOCKDOWN_E_PAIRING_DIALOG_RESPONSE_PENDING, ERROR_REFUSED,
+	  "The phone waits for somebody to tap Trust on its screen" },
+	{ LOCKDOWN_E_INVALID_HOST_ID, ERROR_REFUSED,
+	  "The phone does not know this computer any more" },
+	{ LOCKDOWN_E_SESSION_INACTIVE, ERROR_REFUSED,
+	  "The phone does this only for a computer that it trusts" },
+	{ LOCKDOWN_E_INVALID_SERVICE, ERROR_UNSUPPORTED, "The phone does not offer this service" },
+	{ LOCKDOWN_E_SERVICE_LIMIT, ERROR_BUSY,
+	  "The phone runs too many services for computers at once" },
+	{ LOCKDOWN_E_MISSING_PAIR_RECORD, ERROR_REFUSED,
+	  "The phone has lost its record of this computer" },
+	{ LOCKDOWN_E_SAVE_PAIR_RECORD_FAILED, ERROR_REFUSED,
+	  "The phone cannot store a record of this computer, its storage may be full" },
+	{ LOCKDOWN_E_INVALID_PAIR_RECORD, ERROR_REFUSED,
+	  "The phone finds this computer's record wrong" },
+	{ LOCKDOWN_E_SERVICE_PROHIBITED, ERROR_REFUSED, "The phone forbids this service" },
 	{ LOCKDOWN_E_ESCROW_LOCKED, ERROR_LOCKED, "The phone was not unlocked since it started" },
+	{ LOCKDOWN_E_PAIRING_PROHIBITED_OVER_THIS_CONNECTION, ERROR_REFUSED,
+	  "The phone does not pair over this connection" },
 	{ LOCKDOWN_E_FMIP_PROTECTED, ERROR_REFUSED, "The phone is in lost mode" },
 	/* also when the phone hangs up while it is being asked */
 	{ LOCKDOWN_E_UNKNOWN_ERROR, ERROR_PROTOCOL,
 	  "The phone closed the connection or answered something unknown" },
 	{ LOCKDOWN_E_MC_PROTECTED, ERROR_REFUSED, "The phone is supervised and forbids it" },
+	{ LOCKDOWN_E_MC_CHALLENGE_REQUIRED, ERROR_REFUSED,
+	  "The phone is supervised and wants its supervisor's signature" },
 };
 
 static const struct row libusb_rows[] = {

@@ -17,6 +17,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -49,6 +50,17 @@ int lifeline_tie(void)
 		return -errno;
 	end_if_hung_up(SIGIO); /* it may have been closed before the kernel was told */
 	return 0;
+}
+
+void lifeline_untie(void)
+{
+	int flags = fcntl(STDIN_FILENO, F_GETFL);
+
+	/* ignoring also drops a signal that is on its way */
+	(void)signal(SIGIO, SIG_IGN);
+	if (flags >= 0)
+		(void)fcntl(STDIN_FILENO, F_SETFL, flags & ~O_ASYNC);
+	(void)prctl(PR_SET_PDEATHSIG, 0); /* process_spawn_socket() sets it */
 }
 
 static void write_last_line(int signal_number, siginfo_t *info, void *context)

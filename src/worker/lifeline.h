@@ -22,6 +22,10 @@ struct lifeline {
  */
 int lifeline_tie(void);
 
+/* From here the process lives on when the other end closes, and when the one that forked it dies:
+ * the parent of an engine that must not be left alone. */
+void lifeline_untie(void);
+
 /*
  * In limit_ms from now, unless released, writes last_line (borrowed; copied) to standard output and
  * ends the process with status 1. lifeline must stay where it is until lifeline_release(). Returns

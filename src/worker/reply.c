@@ -43,12 +43,26 @@ static int error_line(const struct error *err, sd_json_variant **ret)
 				      SD_JSON_BUILD_PAIR_STRING("text", err->text)));
 }
 
-int reply_error(const struct error *err)
+int reply_result_build(const struct error *err, sd_json_variant *fields, sd_json_variant **ret)
 {
 	_cleanup_(sd_json_variant_unrefp) sd_json_variant *line = NULL;
-	int r = error_line(err, &line);
+	int r =
+	    err ? error_line(err, &line)
+		: sd_json_buildo(&line, SD_JSON_BUILD_PAIR_INTEGER("v", WORKER_PROTOCOL_VERSION),
+				 SD_JSON_BUILD_PAIR_STRING("type", "result"),
+				 SD_JSON_BUILD_PAIR_BOOLEAN("ok", true));
 
-	return r < 0 ? r : line_write(STDOUT_FILENO, line, WRITE_TIMEOUT_MS);
+	if (r >= 0 && fields)
+		r = sd_json_variant_merge_object(&line, fields);
+	if (r < 0)
+		return r;
+	*ret = TAKE(line);
+	return 0;
+}
+
+int reply_line(sd_json_variant *line)
+{
+	return line_write(STDOUT_FILENO, line, WRITE_TIMEOUT_MS);
 }
 
 int reply_error_text(const struct error *err, char **ret)

@@ -14,8 +14,14 @@ int reply_event(const char *event, sd_json_variant *fields);
 /* fields: an object with the result's own fields. */
 int reply_result(sd_json_variant *fields);
 
-int reply_error(const struct error *err);
+/*
+ * Builds the last line: of a success (err NULL) or of an error, and fields (may be NULL) beside it
+ * or in place of what err gives. Returns 0 or a negative errno.
+ */
+int reply_result_build(const struct error *err, sd_json_variant *fields, sd_json_variant **ret);
+/* Sends it. */
+int reply_line(sd_json_variant *line);
 
-/* The line of reply_error() as text with its newline, allocated: for a signal handler, which can
+/* The line of an error as text with its newline, allocated: for a signal handler, which can
  * build nothing. Returns 0 or a negative errno. */
 int reply_error_text(const struct error *err, char **ret);

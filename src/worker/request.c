@@ -172,6 +172,19 @@ static int probe_check(const struct fields *fields, struct request *request, str
 	return refuse(err, "Field \"mode\" is no mode that can be asked");
 }
 
+/* The fields that are the kind's own. Texts that are taken from them live as long as the request.
+ */
+static int own_take(struct request *request, struct error *err)
+{
+	static char *const head[] = { (char *)"v", (char *)"type", (char *)"kind", NULL };
+
+	request->own = sd_json_variant_ref(request->object);
+	if (sd_json_variant_filter(&request->own, (char **)head) >= 0)
+		return 0;
+	request_done(request);
+	return error_set_errno(err, ERROR_BUG, "worker", ENOMEM, "Cannot keep the request");
+}
+
 int request_parse(sd_json_variant *object, enum worker_kind kind, struct request *ret,
 		  struct error *err)
 {
@@ -196,6 +209,9 @@ int request_parse(sd_json_variant *object, enum worker_kind kind, struct request
 			return r;
 	}
 	request.object = sd_json_variant_ref(object);
+	r = own_take(&request, err);
+	if (r < 0)
+		return r;
 	*ret = request;
 	return 0;
 }
@@ -203,13 +219,7 @@ int request_parse(sd_json_variant *object, enum worker_kind kind, struct request
 int request_fields(const struct request *request, const sd_json_dispatch_field *table, void *ret,
 		   struct error *err)
 {
-	static char *const head[] = { (char *)"v", (char *)"type", (char *)"kind", NULL };
-	_cleanup_(sd_json_variant_unrefp) sd_json_variant *own =
-	    sd_json_variant_ref(request->object);
-
-	if (sd_json_variant_filter(&own, (char **)head) < 0)
-		return error_set_errno(err, ERROR_BUG, "worker", ENOMEM, "request");
-	return fields_dispatch(own, table, 0, ret, err);
+	return fields_dispatch(request->own, table, 0, ret, err);
 }
 
 /* Waits for bytes and takes them; 0, or a negative errno with err set. */

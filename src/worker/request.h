@@ -33,6 +33,7 @@ struct request {
 	/* the whole line, for kinds that read their fields themselves (request_fields()); owned by
 	 * the request */
 	sd_json_variant *object;
+	sd_json_variant *own; /* the same without v, type and kind; owned by the request, too */
 	/* of a probe */
 	enum mode mode; /* never MODE_UNKNOWN */
 	char
@@ -49,6 +50,7 @@ enum worker_kind worker_kind_from_name(const char *name);
 static inline void request_done(struct request *request)
 {
 	sd_json_variant_unref(request->object);
+	sd_json_variant_unref(request->own);
 }
 
 /*

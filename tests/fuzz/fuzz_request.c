@@ -2,10 +2,28 @@
 /* The worker's request line: any bytes, as any kind. What is taken must keep its promises. */
 #include "base/cleanup.h"
 #include "worker/request.h"
+#include "worker/trust.h"
 #include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check_trust(const struct request *request)
+{
+	struct trust_request trust = {};
+	struct error err = {};
+
+	if (trust_request_parse(request, &trust, &err) < 0) {
+		if (err.kind != ERROR_USAGE || err.text[0] == '\0')
+			abort();
+		return;
+	}
+	if (trust.action >= TRUST_ACTION_MAX || trust.udid[0] == '\0' ||
+	    strlen(trust.udid) >= REQUEST_UDID_BYTES)
+		abort();
+	if ((trust.action == TRUST_PAIR) != (trust.limit_s >= 10) || trust.limit_s > 3600)
+		abort();
+}
 
 static void check(const struct request *request, enum worker_kind kind)
 {
@@ -13,6 +31,8 @@ static void check(const struct request *request, enum worker_kind kind)
 
 	if (request->kind != kind)
 		abort();
+	if (kind == WORKER_TRUST)
+		check_trust(request);
 	if (kind != WORKER_PROBE)
 		return;
 	if (by_udid != (request->udid[0] != '\0') || strlen(request->udid) >= REQUEST_UDID_BYTES)

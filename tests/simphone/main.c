@@ -209,6 +209,8 @@ int main(int argc, char **argv)
 		libusb = door_libusb_new(&loop, &phone.usb, &phone.log, o.libusb);
 	if (o.usbmuxd)
 		usbmuxd = door_usbmuxd_new(&loop, &phone, o.usbmuxd, o.records);
+	if (usbmuxd && libusb)
+		door_usbmuxd_hangs_at(usbmuxd, libusb);
 	loop_run(&loop);
 	door_usbmuxd_free(usbmuxd);
 	door_usbredir_free(door);

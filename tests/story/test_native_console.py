@@ -120,6 +120,8 @@ def test_details(quiet, terminal):
     phone = plug_normal(quiet)
     screen.sees("Zoë")
     screen.press(b"\r")
+    screen.sees("Esc: back", "All that is known of it")
+    screen.press(b"i")
     screen.golden("details", "Esc: back", "21F90")
     screen.press(b"\x1b[6~")
     screen.golden("details-next", "Buttons for")
@@ -129,6 +131,8 @@ def test_details(quiet, terminal):
     screen.golden("details-left", "not plugged in now", "21F90")
     phone.plug()
     screen.sees_no("not plugged in now")
+    screen.press(b"\x1b")
+    screen.sees("Enter: do it")
     screen.press(b"\x1b")
     screen.sees("Enter: open")
 

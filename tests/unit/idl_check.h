@@ -25,6 +25,8 @@ static bool idl_check_value(const sd_varlink_field *field, sd_json_variant *valu
 		return sd_json_variant_is_string(value);
 	case SD_VARLINK_NAMED_TYPE:
 		return idl_check(field->symbol, SD_VARLINK_REGULAR, value);
+	case SD_VARLINK_OBJECT:
+		return sd_json_variant_is_object(value);
 	default:
 		return false; /* not used by our interface */
 	}

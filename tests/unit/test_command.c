@@ -13,7 +13,7 @@
 
 #define MANUAL "src/face/idevicerescue.1"
 
-enum { OUTPUT_BYTES = 128 * 1024, ARGUMENTS_MAX = 8 };
+enum { OUTPUT_BYTES = 128 * 1024, ARGUMENTS_MAX = 10 };
 
 /* What a run wrote, and how it ended. */
 struct run {
@@ -126,6 +126,21 @@ static void test_commands_are_in_help_and_manual(void **state)
 			 count);
 }
 
+/* Every name in the list is a command's, and that command takes the option. */
+static void assert_options_commands(const struct command_option *option)
+{
+	_cleanup_free_ char *copy = strdup(option->commands);
+	char *rest = copy, *name;
+
+	while ((name = strsep(&rest, ","))) {
+		const struct command *command = command_find(name);
+
+		if (!command || !command_takes(command, option))
+			fail_msg("--%s names '%s'", option->name, name);
+	}
+	assert_false(command_takes(command_find("version"), option));
+}
+
 static void test_options_are_in_help_and_manual(void **state)
 {
 	_cleanup_free_ struct run *run = run_new();
@@ -146,8 +161,8 @@ static void test_options_are_in_help_and_manual(void **state)
 			 options[i].argument ? options[i].argument : "");
 		if (!strstr(manual, line))
 			fail_msg("%s lacks the option --%s", MANUAL, options[i].name);
-		if (options[i].command)
-			assert_non_null(command_find(options[i].command));
+		if (options[i].commands)
+			assert_options_commands(&options[i]);
 	}
 	assert_int_equal(count_lines(manual, "\n.It Fl ", ".Ss Options", ".Ss JSON"), count);
 }
@@ -205,6 +220,19 @@ static void test_help_of_one_command(void **state)
 	assert_null(strstr(run->out, "--replay"));
 	RUN(run, "help", "nonsense");
 	assert_int_equal(run->status, 2);
+	RUN(run, "help", "trust", "check");
+	assert_int_equal(run->status, 0);
+	assert_non_null(strstr(run->out, "idevicerescue trust check PHONE"));
+	assert_null(strstr(run->out, "--all-records"));
+	RUN(run, "help", "trust");
+	assert_int_equal(run->status, 0);
+	assert_true(has_line(run->out, "  trust check") && has_line(run->out, "  trust reset"));
+	assert_null(strstr(run->out, "recovery"));
+	RUN(run, "help", "trust", "nonsense");
+	assert_int_equal(run->status, 2);
+	RUN(run, "help", "plan");
+	for (size_t i = 0; i < GOAL_MAX; i++)
+		assert_non_null(strstr(run->out, goal_fact((enum goal)i)->label));
 }
 
 /* --- parsing --------------------------------------------------------------------------------- */
@@ -229,7 +257,47 @@ static const struct usage_row usage_rows[] = {
 	{ { "list", "--ask" }, "--ask belongs" },
 	{ { "show", "a", "--replay", "f" }, "--replay belongs" },
 	{ { "--worker", "x", "watch" }, "--worker belongs" },
-	{ { "help", "a", "b" }, "'b' is too much" },
+	{ { "help", "a", "b", "c" }, "'c' is too much" },
+	{ { "trust" }, "trust is half a command" },
+	{ { "trust", "nonsense", "x" }, "trust is half a command" },
+	{ { "job", "lists" }, "job is half a command" },
+	{ { "check", "x" }, "no command 'check'" },
+	{ { "trust check" }, "no command 'trust check'" },
+	{ { "diagnose", "a", "b" }, "'b' is too much" },
+	{ { "trust", "check" }, "PHONE is missing" },
+	{ { "trust", "check", "a", "b" }, "'b' is too much" },
+	{ { "trust", "check", "a", "--all-records" }, "--all-records belongs" },
+	{ { "trust", "reset" }, "PHONE is missing" },
+	{ { "trust", "reset", "a", "--erase" }, "--erase belongs" },
+	{ { "recovery", "enter" }, "PHONE is missing" },
+	{ { "recovery", "exit", "a", "b" }, "'b' is too much" },
+	{ { "restart" }, "PHONE is missing" },
+	{ { "firmware", "get" }, "PHONE|PRODUCT is missing" },
+	{ { "firmware", "get", "a", "--file", "f" }, "--file belongs" },
+	{ { "firmware", "info" }, "FILE is missing" },
+	{ { "firmware", "info", "f", "--board", "d17ap" }, "--board belongs" },
+	{ { "firmware", "check" }, "FILE is missing" },
+	{ { "firmware", "check", "f", "--board", "nonsense" }, "no board 'nonsense'" },
+	{ { "firmware", "info", "README.md", "--worker", "/nonexistent" }, "/nonexistent" },
+	{ { "plan", "a" }, "PHONE GOAL is missing" },
+	{ { "plan", "a", "nonsense" }, "'nonsense' is no goal" },
+	{ { "plan", "a", "erase", "--consent", "t" }, "--consent belongs" },
+	{ { "restore", "a" }, "either --update" },
+	{ { "restore", "a", "--update", "--erase" }, "either --update" },
+	{ { "restore", "--erase" }, "PHONE is missing" },
+	{ { "restore", "a", "--update", "--confirm", "1234" }, "belong to what erases" },
+	{ { "restore", "a", "--erase", "--confirm", "1234" }, "belong together" },
+	{ { "restore", "a", "--erase", "--consent", "t" }, "belong together" },
+	{ { "job", "list", "x" }, "'x' is too much" },
+	{ { "job", "show" }, "ID is missing" },
+	{ { "job", "show", "x", "--no-wait" }, "--no-wait belongs" },
+	{ { "job", "cancel" }, "ID is missing" },
+	{ { "job", "answer" }, "ID is missing" },
+	{ { "job", "answer", "x" }, "either --yes or --no" },
+	{ { "job", "answer", "x", "--yes", "--no" }, "either --yes or --no" },
+	{ { "job", "answer", "x", "--no", "--consent", "t" }, "belong to what erases" },
+	{ { "job", "answer", "x", "--yes", "--consent", "t" }, "belong together" },
+	{ { "report" }, "JOB is missing" },
 };
 
 static void test_wrong_usage(void **state)
@@ -282,11 +350,33 @@ static void test_version_needs_no_service(void **state)
 
 static void test_without_a_service(void **state)
 {
-	static const char *const commands[] = { "list", "watch" };
+	static const char *const commands[][ARGUMENTS_MAX] = {
+		{ "list" },
+		{ "watch" },
+		{ "diagnose" },
+		{ "diagnose", "a" },
+		{ "trust", "check", "a" },
+		{ "trust", "reset", "a" },
+		{ "recovery", "enter", "a" },
+		{ "recovery", "exit", "a" },
+		{ "restart", "a" },
+		{ "firmware", "get", "iPhone14,5" },
+		{ "plan", "a", "erase" },
+		{ "restore", "a", "--update" },
+		{ "restore", "a", "--erase" },
+		{ "job", "list" },
+		{ "job", "show", "a" },
+		{ "job", "cancel", "a" },
+		{ "job", "answer", "a", "--no" },
+		{ "report", "a" },
+	};
 	_cleanup_free_ struct run *run = run_new();
 
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-		RUN(run, commands[i], "--socket", "/nonexistent/socket");
+		const char *arguments[ARGUMENTS_MAX + 2] = { "--socket", "/nonexistent/socket" };
+
+		memcpy(arguments + 2, commands[i], sizeof(commands[i]));
+		run_command(run, arguments);
 		assert_int_equal(run->status, 12);
 		assert_string_equal(run->out, "");
 		assert_non_null(strstr(run->err, "/nonexistent/socket"));

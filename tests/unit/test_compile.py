@@ -99,7 +99,38 @@ BAD_CELLS = [
     ("messages", "error-bug\t", "error-bug\t{name ", "a brace that is no {name} place"),
     ("messages", "error-bug\t", "error-bug\t{} ", "a brace that is no {name} place"),
     ("messages", "error-bug\t", "error-bug\tname} ", "a brace that is no {name} place"),
+    ("goals", "erase\t", "wipe\t", "'wipe' is not a value of enum goal"),
+    ("steps", "verify-trust\t", "verify\t", "'verify' is not a value of enum step_kind"),
+    ("findings", "all-well\tinfo\t", "all-well\tfine\t", "'fine' is not a value of enum severity"),
+    ("findings", "all-well\tinfo\t", "all-well\tinfo\t{Phone} ", "a brace that is no {name} place"),
+    ("engine_steps", "2\tupload-system", "-2\tupload-system", "'-2' is not a whole number"),
+    ("engine_steps", "2\tupload-system", "02\tupload-system", "'02' is not a whole number"),
+    ("engine_rules", "engine-no-device\t", "no_device\t", "'no_device' is not in kebab-case"),
 ]
+
+# whole rows of numbers and words that the shipped rows may change, the same way
+BAD_ROWS = [
+    ("codes", "itunes\t040\t40\t-\ttool\tcertain\tx\tx\tuntried\tx", "'040' is not a number like 4013"),
+    ("codes", "itunes\t-0x1\t1\t-\ttool\tcertain\tx\tx\tuntried\tx", "'-0x1' is not a number like"),
+    ("codes", "itunes\t0xE\t14\t-\ttool\tcertain\tx\tx\tuntried\tx", "'0xE' is not a number like"),
+    ("codes", "itunes\t99999\t99999\t-\tmoon\tcertain\tx\tx\tuntried\tx", "layer: 'moon' is not a layer"),
+    ("codes", "itunes\t99999\t99999\t-\ttool\tsure\tx\tx\tuntried\tx", "not a value of enum confidence"),
+    ("codes", "itunes\t99999\t99998\t-\ttool\tcertain\tx\tx\tuntried\tx", "99998 is below 99999"),
+    ("findings", "x\tinfo\tx\tx\tx\tx\t-\tNoSuchCode\tuntried\tx", "'NoSuchCode' is not in codes.tsv"),
+    ("engine_rules", "x\txx\tnone\tno\tx\tx\tuntried\tx", "'none' is not a value of enum error_kind"),
+    ("engine_rules", "x\txx\tbug\toften\tx\tx\tuntried\tx", "'often' is neither yes nor no"),
+    ("goals", "erase\tx\tx\tlost\tyes\tuntried\tx", "'lost' is not a value of enum data"),
+    ("steps", "erase\tx\tx\tkept\tyes\tyes\t0\t1\t1\tuntried\tx", "attempts: '0' is not a whole"),
+    ("steps", "erase\tx\tx\tkept\tyes\tyes\t1\t86401\t1\tuntried\tx", "silence_s: '86401' is out"),
+]
+
+
+@pytest.mark.parametrize("table, row, complaint", BAD_ROWS,
+                         ids=[f"{row[0]}-{n}" for n, row in enumerate(BAD_ROWS)])
+def test_bad_row(folder, table, row, complaint):
+    line = add(folder, table, row)
+    found = [p for p in problems(folder) if p.startswith(f"{table}.tsv:{line}: ")]
+    assert len(found) == 1 and complaint in found[0], problems(folder)
 
 
 @pytest.mark.parametrize("table, old, new, complaint", BAD_CELLS,
@@ -131,6 +162,9 @@ def test_missing_source(folder):
     ("modes", "dfu\tx\tx\tuntried\tx", "dfu"),
     ("buttons", "ipad-home\tx\tx\tx\tuntried\tx", "ipad-home"),
     ("timings", "call\t1\tx\tuntried\tx", "call"),
+    ("findings", "all-well\tinfo\tx\tx\tx\tx\t-\t-\tuntried\tx", "all-well"),
+    ("engine_steps", "2\tother\tx\tuntried\tx", "2"),
+    ("engine_rules", "engine-no-device\tother\tbug\tno\tx\tx\tuntried\tx", "engine-no-device"),
 ])
 def test_key_that_stands_twice(folder, table, row, repeated):
     line = add(folder, table, row)
@@ -147,7 +181,8 @@ def test_message_that_stands_twice(folder):
 
 @pytest.mark.parametrize("table, value, enum", [
     ("modes", "wtf", "mode"), ("buttons", "home-side", "buttons"),
-    ("timings", "mux-retry", "timing"),
+    ("timings", "mux-retry", "timing"), ("goals", "update", "goal"),
+    ("steps", "verify-system", "step_kind"),
 ])
 def test_enum_value_without_a_row(folder, table, value, enum):
     row = next(r for r in rows(folder, table) if r.startswith(value + "\t"))

@@ -211,7 +211,15 @@ static void test_no_more_than_the_fleet(void **state)
 static enum console_reaction press(struct console_view *view, const struct console_model *model,
 				   enum screen_key key)
 {
-	return console_view_input(view, model, (struct screen_input){ key, 0 });
+	return console_view_input(view, model, (struct screen_input){ .key = key });
+}
+
+static enum console_reaction type(struct console_view *view, const struct console_model *model,
+				  char character)
+{
+	return console_view_input(
+	    view, model,
+	    (struct screen_input){ .key = SCREEN_KEY_CHARACTER, .character = character });
 }
 
 static void test_view_chooses(void **state)
@@ -257,8 +265,10 @@ static void test_view_details(void **state)
 	console_view_follow(&view, model);
 	assert_int_equal(press(&view, model, SCREEN_KEY_BACK), CONSOLE_NOTHING);
 	assert_int_equal(press(&view, model, SCREEN_KEY_ENTER), CONSOLE_CHANGED);
-	assert_true(view.details);
+	assert_int_equal(view.page, CONSOLE_PAGE_PHONE);
 	chosen = view.chosen;
+	assert_int_equal(type(&view, model, 'i'), CONSOLE_CHANGED);
+	assert_int_equal(view.page, CONSOLE_PAGE_FACTS);
 	press(&view, model, SCREEN_KEY_PAGE_DOWN);
 	assert_int_equal(view.scroll, 9);
 	press(&view, model, SCREEN_KEY_HOME);
@@ -267,10 +277,12 @@ static void test_view_details(void **state)
 	model_feed(model, EVENT_PHONE("removed", PHONE_ZOE), 1);
 	console_view_follow(&view, model);
 	console_model_forget(model, view.chosen);
-	assert_true(view.details);
+	assert_int_equal(view.page, CONSOLE_PAGE_FACTS);
 	assert_int_equal(view.chosen, chosen);
 	assert_int_equal(press(&view, model, SCREEN_KEY_BACK), CONSOLE_CHANGED);
-	assert_false(view.details);
+	assert_int_equal(view.page, CONSOLE_PAGE_PHONE);
+	assert_int_equal(press(&view, model, SCREEN_KEY_ERASE), CONSOLE_CHANGED);
+	assert_int_equal(view.page, CONSOLE_PAGE_LIST);
 	assert_int_equal(view.chosen, console_model_at(model, 0)->tag);
 	console_model_free(model);
 }
@@ -283,13 +295,13 @@ static void test_view_digits(void **state)
 
 	console_view_follow(&view, model);
 	for (unsigned digit = 0; digit <= 9; digit++) {
-		struct screen_input input = { SCREEN_KEY_DIGIT, digit };
+		struct screen_input input = { SCREEN_KEY_DIGIT, digit, (char)('0' + digit) };
 		bool is_phone = digit == 1 || digit == 2;
 
-		view.details = false;
+		view.page = CONSOLE_PAGE_LIST;
 		assert_int_equal(console_view_input(&view, model, input),
 				 is_phone ? CONSOLE_CHANGED : CONSOLE_NOTHING);
-		assert_int_equal(view.details, is_phone);
+		assert_int_equal(view.page, is_phone ? CONSOLE_PAGE_PHONE : CONSOLE_PAGE_LIST);
 		if (is_phone)
 			assert_int_equal(view.index, digit - 1);
 	}

@@ -294,6 +294,116 @@ static void a_row_is_formatted(void **state)
 	assert_string_equal(text, message_find("error-no-service")->text);
 }
 
+static void goals_and_their_rows_agree(void **state)
+{
+	static const char *const goals[GOAL_MAX] = { "trust",          "trust-store",   "restart",
+						     "enter-recovery", "exit-recovery", "firmware",
+						     "update",         "erase" };
+
+	for (int i = 0; i < GOAL_MAX; i++) {
+		assert_int_equal(goal_fact((enum goal)i)->goal, i);
+		assert_string_equal(goal_name((enum goal)i), goals[i]);
+		assert_int_equal(goal_from_name(goals[i]), i);
+		/* a goal says in words what it loses, and only one of them loses everything */
+		assert_true(strlen(goal_fact((enum goal)i)->lost) > 10);
+		assert_int_equal(goal_fact((enum goal)i)->data == DATA_ERASED, i == GOAL_ERASE);
+	}
+	assert_true(goal_fact(GOAL_ERASE)->firmware && goal_fact(GOAL_UPDATE)->firmware);
+	assert_false(goal_fact(GOAL_TRUST)->firmware);
+	assert_int_equal(goal_fact(GOAL_UPDATE)->data, DATA_AT_RISK);
+	assert_int_equal(goal_from_name("Erase"), GOAL_MAX);
+	assert_int_equal(goal_from_name(""), GOAL_MAX);
+	assert_int_equal(goal_from_name(NULL), GOAL_MAX);
+}
+
+static void steps_and_their_rows_agree(void **state)
+{
+	for (int i = 0; i < STEP_KIND_MAX; i++) {
+		const struct step_fact *fact = step_fact((enum step_kind)i);
+
+		assert_int_equal(fact->step_kind, i);
+		assert_string_equal(step_name((enum step_kind)i), fact->id);
+		assert_int_equal(step_from_name(fact->id), i);
+		assert_true(fact->attempts >= 1);
+		/* a wait has a limit of one kind at least, and silence is shorter than the whole */
+		assert_true(fact->silence_s > 0 || fact->total_s > 0);
+		assert_true(fact->total_s == 0 || fact->silence_s <= fact->total_s);
+		assert_int_equal(fact->data == DATA_ERASED, i == STEP_ERASE);
+		assert_int_equal(fact->data == DATA_AT_RISK, i == STEP_UPDATE);
+	}
+	assert_string_equal(step_name(STEP_VERIFY_TRUST), "verify-trust");
+	assert_int_equal(step_from_name("verify_trust"), STEP_KIND_MAX);
+	assert_int_equal(step_from_name(NULL), STEP_KIND_MAX);
+}
+
+static void findings_are_found(void **state)
+{
+	size_t count;
+	const struct finding_fact *all = finding_all(&count);
+
+	assert_true(count > 0);
+	for (size_t i = 0; i < count; i++) {
+		assert_ptr_equal(finding_find(all[i].id), &all[i]);
+		assert_true(all[i].severity < SEVERITY_MAX && all[i].tried < TRIED_MAX);
+	}
+	assert_non_null(finding_find("all-well"));
+	assert_null(finding_find("all-wel"));
+	assert_null(finding_find(""));
+	assert_null(finding_find(NULL));
+}
+
+static void names_of_small_enums(void **state)
+{
+	assert_string_equal(data_name(DATA_KEPT), "kept");
+	assert_string_equal(data_name(DATA_AT_RISK), "at-risk");
+	assert_string_equal(data_name(DATA_ERASED), "erased");
+	assert_string_equal(severity_name(SEVERITY_INFO), "info");
+	assert_string_equal(severity_name(SEVERITY_PROBLEM), "problem");
+	assert_string_equal(confidence_name(CONFIDENCE_CERTAIN), "certain");
+	assert_string_equal(confidence_name(CONFIDENCE_POSSIBLE), "possible");
+}
+
+static void engine_steps_are_found_by_number(void **state)
+{
+	size_t count;
+	const struct engine_step *all = engine_step_all(&count);
+
+	for (size_t i = 0; i < count; i++) {
+		assert_ptr_equal(engine_step(all[i].number), &all[i]);
+		assert_true(i == 0 || all[i - 1].number < all[i].number);
+	}
+	assert_string_equal(engine_step(2)->id, "upload-system");
+	assert_null(engine_step(8));
+	assert_null(engine_step(UINT32_MAX));
+}
+
+/* The first rule that fits is the verdict, so no rule may stand behind one that always fits. */
+static void every_engine_rule_can_be_reached(void **state)
+{
+	size_t count;
+	const struct engine_rule *all = engine_rule_all(&count);
+
+	assert_true(count > 0);
+	for (size_t i = 0; i < count; i++) {
+		assert_true(all[i].kind > ERROR_NONE && all[i].kind < ERROR_KIND_MAX);
+		for (size_t j = 0; j < i; j++)
+			if (strstr(all[i].pattern, all[j].pattern))
+				fail_msg("%s hides %s", all[j].id, all[i].id);
+	}
+}
+
+static void codes_are_complete(void **state)
+{
+	size_t count;
+	const struct code_fact *all = code_all(&count);
+
+	assert_true(count > 0);
+	for (size_t i = 0; i < count; i++) {
+		assert_true(all[i].confidence < CONFIDENCE_MAX && all[i].tried < TRIED_MAX);
+		assert_true(*all[i].meaning != '\0' && *all[i].next != '\0');
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -313,6 +423,13 @@ int main(void)
 		cmocka_unit_test(messages_are_found),
 		cmocka_unit_test(places_are_filled),
 		cmocka_unit_test(a_row_is_formatted),
+		cmocka_unit_test(goals_and_their_rows_agree),
+		cmocka_unit_test(steps_and_their_rows_agree),
+		cmocka_unit_test(findings_are_found),
+		cmocka_unit_test(names_of_small_enums),
+		cmocka_unit_test(engine_steps_are_found_by_number),
+		cmocka_unit_test(every_engine_rule_can_be_reached),
+		cmocka_unit_test(codes_are_complete),
 	};
 
 	return cmocka_run_group_tests_name("facts", tests, NULL, NULL);

@@ -417,6 +417,88 @@ static void test_find_awaited_at_its_port(void **state)
 	assert_int_equal(phone->id, 2);
 }
 
+/* --- trust and jobs -------------------------------------------------------------------------- */
+
+static void test_trust_belongs_to_the_enumeration(void **state)
+{
+	BENCH(bench);
+	struct identity news = { .battery = 51, .capacity_bytes = 64 };
+	struct sighting seen = bench_see(bench, "1-2", PID_NORMAL, NORMAL_A);
+	struct error why;
+	size_t changed;
+
+	(void)error_set(&why, ERROR_REFUSED, "lockdownd", -21, "it forgot us");
+	fleet_trust(bench->fleet, 1, seen.syspath, TRUST_STALE, true, &why, NULL, bench->now_ms);
+	assert_false(fleet_get(bench->fleet, 1)->trust_known); /* nobody asked */
+	fleet_mark_asked(bench->fleet, 1);
+	fleet_trust(bench->fleet, 1, "/elsewhere", TRUST_STALE, true, &why, NULL, bench->now_ms);
+	assert_false(fleet_get(bench->fleet, 1)->trust_known);
+	fleet_trust(bench->fleet, 1, seen.syspath, TRUST_STALE, true, &why, &news, bench->now_ms);
+	bench_check(bench);
+	assert_int_equal(fleet_get(bench->fleet, 1)->trust, TRUST_STALE);
+	assert_true(fleet_get(bench->fleet, 1)->trust_known);
+	assert_true(fleet_get(bench->fleet, 1)->has_record);
+	assert_int_equal(fleet_get(bench->fleet, 1)->trust_reason.code, -21);
+	assert_int_equal(fleet_get(bench->fleet, 1)->identity.battery, 51);
+	changed = bench->changed;
+	fleet_trust(bench->fleet, 1, seen.syspath, TRUST_STALE, true, &why, &news, bench->now_ms);
+	assert_int_equal(bench->changed, changed); /* the same again is no news */
+	bench_gone(bench, "1-2");
+	bench_see(bench, "1-2", PID_NORMAL, NORMAL_A);
+	assert_int_equal(bench_only(bench)->trust, TRUST_UNKNOWN);
+	assert_false(bench_only(bench)->trust_known);
+	assert_false(bench_only(bench)->has_record);
+	assert_int_equal(bench_only(bench)->trust_reason.kind, ERROR_NONE);
+	assert_int_equal(bench_only(bench)->identity.capacity_bytes, 64); /* that it still has */
+}
+
+static void test_trust_of_another_phone_is_not_taken(void **state)
+{
+	BENCH(bench);
+	struct identity other = { .ecid = ECID_B };
+	struct sighting seen = bench_see(bench, "1-2", PID_NORMAL, NORMAL_A);
+
+	fleet_mark_asked(bench->fleet, 1);
+	fleet_trust(bench->fleet, 1, seen.syspath, TRUST_TRUSTED, true, NULL, &other,
+		    bench->now_ms);
+	assert_false(bench_only(bench)->trust_known);
+	assert_int_equal(bench_only(bench)->identity.ecid, ECID_A);
+}
+
+static void test_job_keeps_its_phone(void **state)
+{
+	BENCH(bench);
+
+	assert_int_equal(fleet_set_job(bench->fleet, 1, "one", bench->now_ms), -ENODEV);
+	bench_see(bench, "1-2", PID_NORMAL, NORMAL_A);
+	assert_int_equal(fleet_set_job(bench->fleet, 1, "one", bench->now_ms), 0);
+	assert_int_equal(fleet_set_job(bench->fleet, 1, "one", bench->now_ms), 0);
+	assert_int_equal(fleet_set_job(bench->fleet, 1, "two", bench->now_ms), -EBUSY);
+	bench_gone(bench, "1-2");
+	for (int i = 0; i < 3; i++)
+		bench_wait(bench, timing_ms(TIMING_FORGET));
+	assert_non_null(fleet_get(bench->fleet, 1)); /* not forgotten while a job has it */
+	bench_see(bench, "1-4", PID_RECOVERY, RECOVERY_A);
+	assert_string_equal(bench_only(bench)->job, "one");
+	assert_int_equal(bench_only(bench)->id, 1);
+	assert_int_equal(fleet_set_job(bench->fleet, 1, "", bench->now_ms), 0);
+	assert_int_equal(fleet_set_job(bench->fleet, 1, "two", bench->now_ms), 0);
+}
+
+static void test_job_goes_with_a_merged_phone(void **state)
+{
+	BENCH(bench);
+
+	bench_see(bench, "1-2", PID_RECOVERY, RECOVERY_OLD);
+	assert_int_equal(fleet_set_job(bench->fleet, 1, "one", bench->now_ms), 0);
+	bench_gone(bench, "1-2");
+	bench_see(bench, "1-3", PID_NORMAL, UDID_OLD);
+	assert_string_equal(bench_only(bench)->job, "");
+	bench_answer(bench, 2, MODE_NORMAL, ECID_OLD, UDID_OLD);
+	assert_int_equal(bench_only(bench)->id, 1);
+	assert_string_equal(bench_only(bench)->job, "one");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -438,6 +520,10 @@ int main(void)
 		cmocka_unit_test(test_find_nothing),
 		cmocka_unit_test(test_find_ambiguous),
 		cmocka_unit_test(test_find_awaited_at_its_port),
+		cmocka_unit_test(test_trust_belongs_to_the_enumeration),
+		cmocka_unit_test(test_trust_of_another_phone_is_not_taken),
+		cmocka_unit_test(test_job_keeps_its_phone),
+		cmocka_unit_test(test_job_goes_with_a_merged_phone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,10 +13,10 @@
 static char *file_read(const char *path)
 {
 	FILE *file = fopen(path, "re");
-	char *text = calloc(1, 64 * 1024);
+	char *text = calloc(1, 256 * 1024);
 
 	if (file) {
-		assert_true(fread(text, 1, 64 * 1024 - 1, file) > 0);
+		assert_true(fread(text, 1, 256 * 1024 - 1, file) > 0);
 		fclose(file);
 	}
 	return text;
@@ -82,6 +82,9 @@ static void phone_fill(struct phone *phone)
 		.version = "17.5.1",
 		.build = "21F90",
 		.serial_number = "F2LX12345678",
+		.capacity_bytes = 128000000000,
+		.battery = 81,
+		.battery_charging = true,
 		.iboot = { .has = ~0U,
 			   .ecid = 0x1c20223e29401e,
 			   .cpid = 0x8110,
@@ -95,6 +98,9 @@ static void phone_fill(struct phone *phone)
 		.sep_nonce = "4567",
 	};
 	phone->on_bus = phone->in_mux = true;
+	phone->trust_known = phone->has_record = true;
+	snprintf(phone->job, sizeof(phone->job), "20261122-0612-x4k7");
+	(void)error_set(&phone->trust_reason, ERROR_REFUSED, "lockdownd", -21, "it forgot us");
 	phone->sighting = (struct sighting){
 		.syspath = "/sys/devices/x/1-2.3",
 		.port = "1-2.3",

@@ -52,6 +52,10 @@ static const struct policy_row policy_rows[] = {
 	  { .mode = MODE_NORMAL, .in_mux = true, AT(PID_NORMAL) },
 	  false,
 	  ETIMEDOUT },
+	{ "a job has it",
+	  { .mode = MODE_DEBUG_USB, .job = "20261122-0612-x4k7", AT(PID_DEBUG_USB), ANNA },
+	  false,
+	  EBUSY },
 	{ "restoring, in the mux",
 	  { .mode = MODE_RESTORE, .in_mux = true, AT(PID_NORMAL), ANNA },
 	  true,
@@ -64,8 +68,56 @@ static void test_policy(void **state)
 		const struct policy_row *row = &policy_rows[i];
 		struct error err;
 
-		if (ask_is_due(&row->phone) != row->due ||
-		    ask_is_possible(&row->phone, &err) != -row->possible)
+		if (ask_is_due(&row->phone, ASK_IDENTITY) != row->due ||
+		    ask_is_possible(&row->phone, ASK_IDENTITY, &err) != -row->possible)
+			fail_msg("%s", row->what);
+	}
+}
+
+static const struct policy_row trust_rows[] = {
+	{ "after a probe",
+	  { .mode = MODE_NORMAL, .in_mux = true, .asked = true, AT(PID_NORMAL), ANNA },
+	  true,
+	  0 },
+	{ "before a probe",
+	  { .mode = MODE_NORMAL, .in_mux = true, AT(PID_NORMAL), ANNA },
+	  false,
+	  0 },
+	{ "known",
+	  { .mode = MODE_NORMAL,
+	    .in_mux = true,
+	    .asked = true,
+	    .trust_known = true,
+	    AT(PID_NORMAL),
+	    ANNA },
+	  false,
+	  0 },
+	{ "not in the mux",
+	  { .mode = MODE_NORMAL, .asked = true, AT(PID_NORMAL), ANNA },
+	  false,
+	  ETIMEDOUT },
+	{ "recovery",
+	  { .mode = MODE_RECOVERY, .asked = true, AT(PID_RECOVERY), ANNA },
+	  false,
+	  EOPNOTSUPP },
+	{ "restoring",
+	  { .mode = MODE_RESTORE, .in_mux = true, .asked = true, AT(PID_NORMAL), ANNA },
+	  false,
+	  EOPNOTSUPP },
+	{ "a job has it",
+	  { .mode = MODE_NORMAL, .in_mux = true, .asked = true, .job = "x", AT(PID_NORMAL), ANNA },
+	  false,
+	  EBUSY },
+};
+
+static void test_policy_of_trust(void **state)
+{
+	for (size_t i = 0; i < ARRAY_LEN(trust_rows); i++) {
+		const struct policy_row *row = &trust_rows[i];
+		struct error err;
+
+		if (ask_is_due(&row->phone, ASK_TRUST) != row->due ||
+		    ask_is_possible(&row->phone, ASK_TRUST, &err) != -row->possible)
 			fail_msg("%s", row->what);
 	}
 }
@@ -193,9 +245,11 @@ static int bench_end(void **state)
 		assert_true(sd_event_run(bench->event, 50 * 1000) >= 0);
 	worker_pool_free(bench->pool);
 	sd_event_unref(bench->event);
-	for (int i = 0; i < 8; i++) {
-		static const char *const names[] = { "requests", "probe",   "probe-1", "probe-2",
-						     "probe-3",  "probe-4", "probe-5", "probe-6" };
+	for (int i = 0; i < 10; i++) {
+		static const char *const names[] = {
+			"requests", "probe",   "probe-1", "probe-2",        "probe-3",
+			"probe-4",  "probe-5", "probe-6", "requests-trust", "trust-check",
+		};
 
 		snprintf(command, sizeof(command), "%s/%s", bench->folder, names[i]);
 		unlink(command);
@@ -363,8 +417,9 @@ static void test_two_who_ask_share_one_question(void **state)
 	answer_is(bench, "probe", 0x42);
 	sighting_at(bench, SIGHTING_APPEARED, 1, PID_DEBUG_USB);
 	for (int i = 0; i < 2; i++)
-		assert_int_equal(
-		    asker_ask(bench->asker, fleet_at(bench->fleet, 0), on_answer, bench, &err), 0);
+		assert_int_equal(asker_ask(bench->asker, fleet_at(bench->fleet, 0), ASK_IDENTITY,
+					   on_answer, bench, &err),
+				 0);
 	assert_int_equal(bench->answers, 0);
 	turn_until_answers(bench, 2);
 	assert_int_equal(requests(bench, NULL), 1);
@@ -378,7 +433,8 @@ static void test_who_asks_hears_that_the_phone_left(void **state)
 	struct error err;
 
 	sighting_at(bench, SIGHTING_APPEARED, 1, PID_DEBUG_USB);
-	assert_int_equal(asker_ask(bench->asker, fleet_at(bench->fleet, 0), on_answer, bench, &err),
+	assert_int_equal(asker_ask(bench->asker, fleet_at(bench->fleet, 0), ASK_IDENTITY, on_answer,
+				   bench, &err),
 			 0);
 	turn_until_requests(bench, 1);
 	sighting_at(bench, SIGHTING_GONE, 1, PID_DEBUG_USB);
@@ -393,7 +449,8 @@ static void test_old_enumeration_is_not_answered_for_the_new(void **state)
 	struct error err;
 
 	sighting_at(bench, SIGHTING_APPEARED, 1, PID_DEBUG_USB);
-	assert_int_equal(asker_ask(bench->asker, fleet_at(bench->fleet, 0), on_answer, bench, &err),
+	assert_int_equal(asker_ask(bench->asker, fleet_at(bench->fleet, 0), ASK_IDENTITY, on_answer,
+				   bench, &err),
 			 0);
 	turn_until_requests(bench, 1); /* it hangs */
 	answer_is(bench, "probe", 0x42);
@@ -406,6 +463,125 @@ static void test_old_enumeration_is_not_answered_for_the_new(void **state)
 	assert_int_equal(fleet_at(bench->fleet, 0)->identity.ecid, 0x42);
 }
 
+/* --- trust ----------------------------------------------------------------------------------- */
+
+#define UDID_ANNA "00008110-001C20223E29401E"
+
+static void anna_boots(struct bench *bench)
+{
+	file_write(bench, "probe",
+		   "{\"v\":1,\"type\":\"result\",\"ok\":true,\"mode\":\"normal\","
+		   "\"identity\":{\"udid\":\"" UDID_ANNA "\"}}");
+	sighting_at(bench, SIGHTING_APPEARED, 1, PID_NORMAL);
+	fleet_mux(bench->fleet, UDID_ANNA, 1 << 16 | 1, true, clock_now_ms());
+	bench->touched = true;
+}
+
+static unsigned trust_requests(const struct bench *bench)
+{
+	char path[128], line[1024];
+	unsigned count = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/requests-trust", bench->folder);
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file)) {
+		assert_non_null(strstr(line, "\"action\":\"check\""));
+		count++;
+	}
+	if (file)
+		fclose(file);
+	return count;
+}
+
+static void turn_until_trust(struct bench *bench, enum trust trust)
+{
+	uint64_t end_ms = clock_now_ms() + LOOP_LIMIT_MS;
+
+	while (clock_now_ms() < end_ms &&
+	       !(fleet_at(bench->fleet, 0) && fleet_at(bench->fleet, 0)->trust_known))
+		turn(bench);
+	assert_int_equal(fleet_at(bench->fleet, 0)->trust, trust);
+}
+
+static void test_trust_is_asked_once_after_the_probe(void **state)
+{
+	struct bench *bench = *state;
+	const struct phone *phone;
+
+	file_write(bench, "trust-check",
+		   "{\"v\":1,\"type\":\"result\",\"ok\":true,\"trust\":\"stale\",\"record\":true,"
+		   "\"identity\":{\"battery_percent\":7},\"reason\":{\"origin\":\"lockdownd\","
+		   "\"code\":-21,\"text\":\"it forgot us\"}}");
+	anna_boots(bench);
+	turn_until_trust(bench, TRUST_STALE);
+	phone = fleet_at(bench->fleet, 0);
+	assert_true(phone->has_record);
+	assert_int_equal(phone->trust_reason.code, -21);
+	assert_string_equal(phone->trust_reason.text, "it forgot us");
+	assert_int_equal(phone->identity.battery, 8);
+	for (int i = 0; i < 10; i++) {
+		bench->touched = true;
+		turn(bench);
+	}
+	assert_int_equal(trust_requests(bench), 1);
+	assert_int_equal(requests(bench, NULL), 1);
+}
+
+static void test_person_asks_for_trust_again(void **state)
+{
+	struct bench *bench = *state;
+	struct error err;
+
+	anna_boots(bench);
+	turn_until_trust(bench, TRUST_UNKNOWN);
+	file_write(
+	    bench, "trust-check",
+	    "{\"v\":1,\"type\":\"result\",\"ok\":true,\"trust\":\"trusted\",\"record\":true}");
+	assert_int_equal(
+	    asker_ask(bench->asker, fleet_at(bench->fleet, 0), ASK_TRUST, on_answer, bench, &err),
+	    0);
+	turn_until_answers(bench, 1);
+	assert_int_equal(bench->err.kind, ERROR_NONE);
+	assert_int_equal(fleet_at(bench->fleet, 0)->trust, TRUST_TRUSTED);
+	assert_int_equal(trust_requests(bench), 2);
+}
+
+static void test_bad_answer_about_trust_is_a_problem(void **state)
+{
+	struct bench *bench = *state;
+	uint64_t end_ms = clock_now_ms() + LOOP_LIMIT_MS;
+
+	file_write(bench, "trust-check",
+		   "{\"v\":1,\"type\":\"result\",\"ok\":true,\"trust\":\"certainly\"}");
+	anna_boots(bench);
+	while (clock_now_ms() < end_ms && !(fleet_at(bench->fleet, 0) &&
+					    asker_problem(bench->asker, fleet_at(bench->fleet, 0))))
+		turn(bench);
+	assert_int_equal(asker_problem(bench->asker, fleet_at(bench->fleet, 0))->kind,
+			 ERROR_PROTOCOL);
+	assert_false(fleet_at(bench->fleet, 0)->trust_known);
+	assert_int_equal(trust_requests(bench), 1); /* and not in a loop */
+}
+
+static void test_job_takes_the_phone_from_who_asks(void **state)
+{
+	struct bench *bench = *state;
+	struct error err;
+
+	file_write(bench, "probe", "hang");
+	sighting_at(bench, SIGHTING_APPEARED, 1, PID_DEBUG_USB);
+	assert_int_equal(asker_ask(bench->asker, fleet_at(bench->fleet, 0), ASK_IDENTITY, on_answer,
+				   bench, &err),
+			 0);
+	turn_until_requests(bench, 1);
+	assert_int_equal(
+	    fleet_set_job(bench->fleet, fleet_at(bench->fleet, 0)->id, "x", clock_now_ms()), 0);
+	turn_until_answers(bench, 1);
+	assert_int_equal(bench->err.kind, ERROR_BUSY);
+	turn_until_requests(bench, 1);
+}
+
 static void test_forgotten_asker_is_not_called(void **state)
 {
 	struct bench *bench = *state;
@@ -414,7 +590,8 @@ static void test_forgotten_asker_is_not_called(void **state)
 
 	answer_is(bench, "probe", 0x42);
 	sighting_at(bench, SIGHTING_APPEARED, 1, PID_DEBUG_USB);
-	assert_int_equal(asker_ask(bench->asker, fleet_at(bench->fleet, 0), on_answer, bench, &err),
+	assert_int_equal(asker_ask(bench->asker, fleet_at(bench->fleet, 0), ASK_IDENTITY, on_answer,
+				   bench, &err),
 			 0);
 	asker_forget(bench->asker, &other);
 	asker_forget(bench->asker, bench);
@@ -431,7 +608,8 @@ static void test_nothing_is_asked_without_workers(void **state)
 	assert_int_equal(asker_new(bench->fleet, NULL, on_touched, bench, &bench->asker), 0);
 	sighting_at(bench, SIGHTING_APPEARED, 1, PID_DEBUG_USB);
 	turn(bench);
-	assert_int_equal(asker_ask(bench->asker, fleet_at(bench->fleet, 0), on_answer, bench, &err),
+	assert_int_equal(asker_ask(bench->asker, fleet_at(bench->fleet, 0), ASK_IDENTITY, on_answer,
+				   bench, &err),
 			 -EOPNOTSUPP);
 	assert_int_equal(requests(bench, NULL), 0);
 }
@@ -442,6 +620,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_policy),
+		cmocka_unit_test(test_policy_of_trust),
 		TEST(test_answer_goes_into_the_fleet),
 		TEST(test_request_says_where_the_phone_is),
 		TEST(test_four_at_once_and_the_rest_in_line),
@@ -452,6 +631,10 @@ int main(void)
 		TEST(test_two_who_ask_share_one_question),
 		TEST(test_who_asks_hears_that_the_phone_left),
 		TEST(test_old_enumeration_is_not_answered_for_the_new),
+		TEST(test_trust_is_asked_once_after_the_probe),
+		TEST(test_person_asks_for_trust_again),
+		TEST(test_bad_answer_about_trust_is_a_problem),
+		TEST(test_job_takes_the_phone_from_who_asks),
 		TEST(test_forgotten_asker_is_not_called),
 		TEST(test_nothing_is_asked_without_workers),
 	};

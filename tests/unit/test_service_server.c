@@ -10,6 +10,7 @@
 #include "service/socket.h"
 #include "unit.h"
 #include <errno.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <systemd/sd-varlink.h>
@@ -25,6 +26,10 @@ struct bench {
 	struct fleet *fleet;
 	struct worker_pool *pool;
 	struct asker *asker;
+	struct storage *storage;
+	struct planner *planner;
+	struct consents *consents;
+	struct jobs *jobs;
 	struct server *server;
 	/* what a link was answered */
 	unsigned replies;
@@ -44,6 +49,34 @@ static void on_touched(void *user)
 {
 }
 
+static void on_job(sd_json_variant *job, void *user)
+{
+	struct bench *bench = user;
+
+	if (bench->server)
+		server_job(bench->server, job);
+}
+
+static void bench_start_jobs(struct bench *bench)
+{
+	struct storage_options storage = { .folder = bench->folder };
+	struct jobs_options jobs = {
+		.fleet = bench->fleet,
+		.pool = bench->pool,
+		.event = bench->event,
+		.changed_fn = on_job,
+		.touched_fn = on_touched,
+		.user = bench,
+	};
+
+	assert_int_equal(storage_new(&storage, &bench->storage), 0);
+	jobs.storage = bench->storage;
+	assert_int_equal(consents_new(&bench->consents), 0);
+	assert_int_equal(planner_new(bench->fleet, bench->pool, bench->storage, &bench->planner),
+			 0);
+	assert_int_equal(jobs_new(&jobs, &bench->jobs), 0);
+}
+
 static int bench_start(void **state)
 {
 	struct bench *bench = calloc(1, sizeof(*bench));
@@ -58,11 +91,15 @@ static int bench_start(void **state)
 	assert_int_equal(fleet_new(on_fleet_event, bench, &bench->fleet), 0);
 	assert_int_equal(worker_pool_new(bench->event, FAKE_WORKER, NULL, &bench->pool), 0);
 	assert_int_equal(asker_new(bench->fleet, bench->pool, on_touched, bench, &bench->asker), 0);
+	bench_start_jobs(bench);
 	options = (struct server_options){
 		.event = bench->event,
 		.path = bench->path,
 		.fleet = bench->fleet,
 		.asker = bench->asker,
+		.planner = bench->planner,
+		.jobs = bench->jobs,
+		.consents = bench->consents,
 		.test = true,
 	};
 	assert_int_equal(server_new(&options, &bench->server, &err), 0);
@@ -77,13 +114,33 @@ static void got_clear(struct bench *bench)
 	bench->replies = 0;
 }
 
+static int remove_one(const char *path, const struct stat *file, int type, struct FTW *at)
+{
+	return remove(path);
+}
+
+static void folder_remove(const struct bench *bench, const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", bench->folder, name);
+	(void)nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
 static int bench_end(void **state)
 {
-	static const char *const names[] = { "requests", "probe" };
+	static const char *const names[] = {
+		"requests",       "probe", "requests-catalogue", "requests-check", "catalogue",
+		"requests-trust", "check",
+	};
 	struct bench *bench = *state;
 	char path[128];
 
 	bench->server = server_free(bench->server);
+	jobs_free(bench->jobs);
+	planner_free(bench->planner);
+	consents_free(bench->consents);
+	storage_free(bench->storage);
 	asker_free(bench->asker);
 	fleet_free(bench->fleet);
 	worker_pool_free(bench->pool);
@@ -93,6 +150,8 @@ static int bench_end(void **state)
 		snprintf(path, sizeof(path), "%s/%s", bench->folder, names[i]);
 		unlink(path);
 	}
+	folder_remove(bench, "jobs");
+	folder_remove(bench, "firmware");
 	assert_int_equal(rmdir(bench->folder), 0); /* also proves that the socket was removed */
 	free(bench);
 	return 0;
@@ -434,6 +493,125 @@ static void test_path(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, bench_start, bench_end)
 
+/* --- jobs ------------------------------------------------------------------------------------ */
+
+static void file_write(const struct bench *bench, const char *name, const char *text)
+{
+	char path[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", bench->folder, name);
+	file = fopen(path, "we");
+	assert_non_null(file);
+	fprintf(file, "%s\n", text);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void firmware_is_there(const struct bench *bench)
+{
+	file_write(
+	    bench, "catalogue",
+	    "{\"v\":1,\"type\":\"result\",\"ok\":true,\"firmware\":{\"product\":\"iPhone14,5\","
+	    "\"version\":\"17.5.1\",\"build\":\"21F90\",\"name\":\"a.ipsw\","
+	    "\"url\":\"https://x/a.ipsw\",\"size\":6}}");
+	file_write(
+	    bench, "check",
+	    "{\"v\":1,\"type\":\"result\",\"ok\":true,\"firmware\":{\"version\":\"17.5.1\","
+	    "\"build\":\"21F90\",\"size\":6,\"name\":\"a.ipsw\"},\"members\":3,"
+	    "\"products\":[\"iPhone14,5\"],\"variants\":["
+	    "{\"name\":\"Customer Erase Install (IPSW)\",\"erases\":true,\"os_bytes\":9},"
+	    "{\"name\":\"Customer Upgrade Install (IPSW)\",\"erases\":false,\"os_bytes\":9}]}");
+}
+
+/* parameters: text of the object. */
+static sd_json_variant *call_text(struct bench *bench, const char *method, const char *parameters)
+{
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *object = NULL;
+
+	assert_true(sd_json_parse(parameters, 0, &object, NULL, NULL) >= 0);
+	return call(bench, method, object);
+}
+
+static void test_diagnose(void **state)
+{
+	struct bench *bench = *state;
+	sd_json_variant *reply = call_text(bench, INTERFACE_METHOD_DIAGNOSE, "{}");
+
+	fits_method("Diagnose", reply);
+	assert_int_equal(sd_json_variant_elements(field_array(reply, "diagnoses")), 1);
+	sighting_at(bench, SIGHTING_APPEARED, 1);
+	sighting_at(bench, SIGHTING_APPEARED, 2);
+	reply = call_text(bench, INTERFACE_METHOD_DIAGNOSE, "{}");
+	fits_method("Diagnose", reply);
+	assert_int_equal(sd_json_variant_elements(field_array(reply, "diagnoses")), 2);
+	reply = call_text(bench, INTERFACE_METHOD_DIAGNOSE, "{\"phone\":\"1-2\"}");
+	fits_method("Diagnose", reply);
+	assert_int_equal(sd_json_variant_elements(field_array(reply, "diagnoses")), 1);
+	fits_error(bench, "NoSuchPhone",
+		   call_text(bench, INTERFACE_METHOD_DIAGNOSE, "{\"phone\":\"9-9\"}"));
+}
+
+static void test_plan_of_an_erase_has_a_token(void **state)
+{
+	struct bench *bench = *state;
+	sd_json_variant *reply;
+
+	firmware_is_there(bench);
+	sighting_at(bench, SIGHTING_APPEARED, 1);
+	reply = call_text(bench, INTERFACE_METHOD_PLAN, "{\"phone\":\"1-1\",\"goal\":\"erase\"}");
+	fits_method("Plan", reply);
+	assert_non_null(field_string(field_object(reply, "plan"), "token"));
+	reply = call_text(bench, INTERFACE_METHOD_PLAN, "{\"phone\":\"1-1\",\"goal\":\"update\"}");
+	fits_method("Plan", reply);
+	assert_null(field_string(field_object(reply, "plan"), "token"));
+}
+
+static void test_job_from_start_to_report(void **state)
+{
+	struct bench *bench = *state;
+	_cleanup_free_ char *named = NULL;
+	sd_json_variant *reply;
+
+	sighting_at(bench, SIGHTING_APPEARED, 1);
+	reply = call_text(bench, INTERFACE_METHOD_START,
+			  "{\"phone\":\"1-1\",\"goal\":\"exit-recovery\"}");
+	fits_method("Start", reply);
+	assert_true(asprintf(&named, "{\"id\":\"%s\"}",
+			     field_string(field_object(reply, "job"), "id")) > 0);
+	fits_method("Jobs", call_text(bench, INTERFACE_METHOD_JOBS, "{}"));
+	fits_method("Job", call_text(bench, INTERFACE_METHOD_JOB, named));
+	fits_method("Report", call_text(bench, INTERFACE_METHOD_REPORT, named));
+	reply = call_text(bench, INTERFACE_METHOD_START,
+			  "{\"phone\":\"1-1\",\"goal\":\"exit-recovery\"}");
+	fits_error(bench, "Refused", reply);
+	assert_string_equal(field_string(reply, "kind"), "busy");
+	reply = call_text(bench, INTERFACE_METHOD_CANCEL, named);
+	fits_method("Cancel", reply);
+	assert_string_equal(field_string(field_object(reply, "job"), "state"), "cancelled");
+	jobs_review(bench->jobs);
+	fits_method("Job", call_text(bench, INTERFACE_METHOD_JOB, named)); /* from its folder now */
+	fits_method("List", call(bench, INTERFACE_METHOD_LIST, NULL));
+	assert_string_equal(fleet_at(bench->fleet, 0)->job, "");
+}
+
+static void test_errors_of_jobs(void **state)
+{
+	static const char *const methods[] = { INTERFACE_METHOD_JOB, INTERFACE_METHOD_CANCEL,
+					       INTERFACE_METHOD_REPORT };
+	struct bench *bench = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(methods); i++)
+		fits_error(bench, "NoSuchJob", call_text(bench, methods[i], "{\"id\":\"x\"}"));
+	fits_error(bench, "NoSuchJob",
+		   call_text(bench, INTERFACE_METHOD_ANSWER, "{\"id\":\"x\",\"yes\":true}"));
+	sighting_at(bench, SIGHTING_APPEARED, 1);
+	fits_error(bench, "NotAnswered",
+		   call_text(bench, INTERFACE_METHOD_CHECK_TRUST, "{\"phone\":\"1-1\"}"));
+	fits_error(bench, "Refused",
+		   call_text(bench, INTERFACE_METHOD_PLAN,
+			     "{\"phone\":\"1-1\",\"goal\":\"update\",\"file\":\"/nowhere\"}"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -448,6 +626,10 @@ int main(void)
 		TEST(test_socket_is_for_owner_and_group),
 		cmocka_unit_test(test_claim),
 		cmocka_unit_test(test_path),
+		TEST(test_diagnose),
+		TEST(test_plan_of_an_erase_has_a_token),
+		TEST(test_job_from_start_to_report),
+		TEST(test_errors_of_jobs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -62,7 +62,7 @@ static void test_libusb(void **state)
 	}
 }
 
-/* The line that a signal handler writes is the same that reply_error() writes. */
+/* The line that a signal handler writes is the same that reply_result_build() makes. */
 static void test_error_text(void **state)
 {
 	_cleanup_(sd_json_variant_unrefp) sd_json_variant *line = NULL;

@@ -317,6 +317,14 @@ struct door_libusb *door_libusb_new(struct loop *loop, struct usbdev *usb, const
 	return d;
 }
 
+uint32_t door_libusb_location(const struct door_libusb *d)
+{
+	/* not enumerated yet: who heard of it first hears the address that comes */
+	uint32_t attach = d->attaches - (d->present ? 1 : 0);
+
+	return (uint32_t)d->bus << 16 | (uint8_t)(ADDRESS_FIRST + attach % ADDRESSES);
+}
+
 struct door_libusb *door_libusb_free(struct door_libusb *d)
 {
 	if (!d)

@@ -24,3 +24,6 @@ struct door_libusb;
 struct door_libusb *door_libusb_new(struct loop *loop, struct usbdev *usb, const struct evlog *log,
 				    const char *folder);
 struct door_libusb *door_libusb_free(struct door_libusb *d);
+
+/* Bus << 16 | address of what is on the bus now, or comes next. */
+uint32_t door_libusb_location(const struct door_libusb *d);

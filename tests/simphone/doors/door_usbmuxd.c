@@ -429,6 +429,11 @@ struct door_usbmuxd *door_usbmuxd_new(struct loop *loop, struct phone *phone, co
 	return d;
 }
 
+void door_usbmuxd_hangs_at(struct door_usbmuxd *d, const struct door_libusb *libusb)
+{
+	d->libusb = libusb;
+}
+
 struct door_usbmuxd *door_usbmuxd_free(struct door_usbmuxd *d)
 {
 	if (!d)

@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include "doors/door_libusb.h"
 #include "loop.h"
 #include "phone.h"
 
@@ -23,5 +24,7 @@ struct door_usbmuxd;
  */
 struct door_usbmuxd *door_usbmuxd_new(struct loop *loop, struct phone *phone, const char *path,
 				      const char *records);
+/* Where the phone hangs is told by its other door, so that both tell the same. Borrowed. */
+void door_usbmuxd_hangs_at(struct door_usbmuxd *d, const struct door_libusb *libusb);
 /* Before phone_done(). */
 struct door_usbmuxd *door_usbmuxd_free(struct door_usbmuxd *d);

@@ -68,6 +68,8 @@ struct mux_client {
 struct door_usbmuxd {
 	struct loop *loop;   /* borrowed */
 	struct phone *phone; /* borrowed */
+	const struct door_libusb
+	    *libusb; /* borrowed: tells where the phone hangs; NULL: nobody does */
 	struct presence presence;
 	int fd;
 	char path[PATH_BYTES], records[PATH_BYTES];

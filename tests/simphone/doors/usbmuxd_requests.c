@@ -87,6 +87,8 @@ void mux_result_send(struct mux_client *c, uint32_t tag, unsigned number)
 /* Where it hangs: the bus, and the address, which Linux counts up at each attach. */
 static uint32_t location(const struct door_usbmuxd *d)
 {
+	if (d->libusb)
+		return door_libusb_location(d->libusb);
 	return BUS << 16 | ((d->device_id + 1) & 0x7f);
 }
 

@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "doctor/explain.h"
+#include "base/cleanup.h"
+#include "base/text.h"
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* Longest word that is looked up; no name or id of the tables is longer. */
+enum { WORD_BYTES = 96 };
+
+/* What makes one meaning better than another: these add up, less is better. */
+enum {
+	RANK_CONFIDENCE = 1, /* times the confidence */
+	RANK_OTHER = 8,      /* the text names another who counts, or nobody */
+	RANK_NUMBER = 16,    /* only a number fits; a name or an id says more */
+};
+
+/* Words that tell whose number it is. */
+static const struct {
+	const char *word, *scheme;
+} scheme_words[] = {
+	{ "itunes", "itunes" },
+	{ "finder", "itunes" },
+	{ "restored", "itunes" },
+	{ "configurator", "itunes" },
+	{ "mobiledevice", "mobile-device" },
+	{ "mobile-device", "mobile-device" },
+	{ "lockdownd", "lockdownd" },
+	{ "lockdown", "lockdownd" },
+	{ "libimobiledevice", "libimobiledevice" },
+	{ "idevice", "libimobiledevice" },
+	{ "libirecovery", "libirecovery" },
+	{ "irecovery", "libirecovery" },
+	{ "tss", "tss" },
+	{ "status", "tss" },
+	{ "backup", "backup" },
+	{ "mobilebackup2", "backup" },
+	{ "idevicebackup2", "backup" },
+};
+
+/* Prefixes and the suffix of names that say only whose they are, squeezed. */
+static const struct {
+	const char *prefix, *scheme;
+} name_prefixes[] = {
+	{ "kamd", "mobile-device" },
+	{ "lockdowne", "lockdownd" },
+	{ "idevicee", "libimobiledevice" },
+	{ "irecve", "libirecovery" },
+};
+static const char name_suffix[] = "error";
+
+/* The meanings found so far, best first. */
+struct found {
+	struct verdict *list;
+	size_t count;
+	const char *scheme; /* who counts, as the text says; NULL it does not say */
+};
+
+/* --- collecting -------------------------------------------------------------------------------
+ */
+
+static bool verdict_same(const struct verdict *a, const struct verdict *b)
+{
+	return a->code == b->code && a->rule == b->rule && a->message == b->message &&
+	       (a->code || a->rule || a->message || a->finding == b->finding);
+}
+
+/* Puts the verdict behind those that are as good; the worst falls off a full list. */
+static void found_add(struct found *found, const struct verdict *verdict)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < found->count; i++)
+		if (verdict_same(&found->list[i], verdict))
+			return;
+	while (at < found->count && found->list[at].rank <= verdict->rank)
+		at++;
+	if (at == EXPLAIN_MAX)
+		return;
+	if (found->count < EXPLAIN_MAX)
+		found->count++;
+	memmove(&found->list[at + 1], &found->list[at], (found->count - 1 - at) * sizeof(*verdict));
+	found->list[at] = *verdict;
+}
+
+/* --- words ------------------------------------------------------------------------------------
+ */
+
+static bool word_ends(char c)
+{
+	return c == '\0' || isspace((unsigned char)c) || strchr("()[]{}<>=:;'\"`", c) != NULL;
+}
+
+/* The next word of *text, without dots and commas behind it; false at the end of the text. */
+static bool word_next(const char **text, char ret[static WORD_BYTES])
+{
+	const char *begin = *text, *end;
+	size_t n;
+
+	while (*begin != '\0' && word_ends(*begin))
+		begin++;
+	for (end = begin; !word_ends(*end);)
+		end++;
+	*text = end;
+	while (end > begin && strchr(".,!?", end[-1]))
+		end--;
+	n = (size_t)(end - begin);
+	if (n >= WORD_BYTES) /* no word of ours */
+		n = 0;
+	memcpy(ret, begin, n);
+	ret[n] = '\0';
+	return begin != *text;
+}
+
+/* Copies letters and digits in small letters; returns false if they do not fit. */
+static bool name_squeeze(const char *name, char ret[static WORD_BYTES])
+{
+	size_t n = 0;
+
+	for (; *name != '\0'; name++) {
+		if (!isascii((unsigned char)*name) || !isalnum((unsigned char)*name))
+			continue;
+		if (n + 1 == WORD_BYTES)
+			return false;
+		ret[n++] = (char)tolower((unsigned char)*name);
+	}
+	ret[n] = '\0';
+	return true;
+}
+
+/* Whose name it is, by its prefix, whose bytes it gives; NULL and 0 for a name without one. */
+static const char *name_owner(const char *squeezed, size_t *ret_bytes)
+{
+	*ret_bytes = 0;
+	for (size_t i = 0; i < ARRAY_LEN(name_prefixes); i++) {
+		size_t bytes = strlen(name_prefixes[i].prefix);
+
+		if (strncmp(squeezed, name_prefixes[i].prefix, bytes) != 0)
+			continue;
+		*ret_bytes = bytes;
+		return name_prefixes[i].scheme;
+	}
+	return NULL;
+}
+
+/* The part of a name that tells what happened: "invalidhostid" for kAMDInvalidHostIDError. False
+ * if nothing is left. */
+static bool name_core(const char *name, char ret[static WORD_BYTES])
+{
+	size_t n, prefix, suffix = strlen(name_suffix);
+
+	if (!name_squeeze(name, ret))
+		return false;
+	(void)name_owner(ret, &prefix);
+	n = strlen(ret) - prefix;
+	memmove(ret, ret + prefix, n + 1);
+	if (n >= suffix && strcmp(ret + n - suffix, name_suffix) == 0)
+		ret[n - suffix] = '\0';
+	return ret[0] != '\0';
+}
+
+/* --- numbers ----------------------------------------------------------------------------------
+ */
+
+/* 8 hexadecimal digits as MobileDevice's are written without 0x: E8000013. */
+static bool is_bare_hex(const char *word)
+{
+	return strlen(word) == 8 && strncasecmp(word, "e8", 2) == 0 &&
+	       strspn(word, "0123456789abcdefABCDEF") == 8;
+}
+
+/* A whole word as a number; unsigned forms of negative 64-bit numbers become negative. */
+static bool number_parse(const char *word, int64_t *ret)
+{
+	bool negative = *word == '-';
+	const char *digits = word + (*word == '-' || *word == '+');
+	bool hex = strncasecmp(digits, "0x", 2) == 0;
+	uint64_t value = 0;
+
+	if (hex || is_bare_hex(word)) {
+		digits += hex ? 2 : 0;
+		if (text_parse_hex(digits, strlen(digits), &value) < 0)
+			return false;
+	} else {
+		size_t n = strlen(digits);
+
+		if (n == 0 || n > 19 || strspn(digits, "0123456789") != n)
+			return false;
+		value = strtoull(digits, NULL, 10);
+	}
+	if (negative && value > INT64_MAX)
+		return false;
+	*ret = negative ? -(int64_t)value : (int64_t)value;
+	return true;
+}
+
+static bool code_covers(const struct code_fact *code, int64_t number)
+{
+	return code->value <= number && number <= code->last;
+}
+
+/* True if the row means this number in its own form or in the other form of 32 bits; *ret becomes
+ * the number as the row's scheme counts. */
+static bool code_has_number(const struct code_fact *code, int64_t number, int64_t *ret)
+{
+	const int64_t span = INT64_C(1) << 32;
+	int64_t other = number;
+
+	if (number < 0 && number >= INT32_MIN)
+		other = number + span;
+	else if (number > INT32_MAX && number < span)
+		other = number - span;
+	if (!code_covers(code, number) && !code_covers(code, other))
+		return false;
+	*ret = code_covers(code, number) ? number : other;
+	return true;
+}
+
+/* --- findings ---------------------------------------------------------------------------------
+ */
+
+bool finding_has_code(const struct finding_fact *finding, const struct code_fact *code)
+{
+	const char *rest = finding->codes;
+	char word[WORD_BYTES];
+	int64_t number;
+
+	while (word_next(&rest, word)) {
+		if (strcmp(word, "-") == 0)
+			continue;
+		if (strcmp(word, code->name) == 0)
+			return true;
+		if (number_parse(word, &number) && code->value == number && code->last == number)
+			return true;
+	}
+	return false;
+}
+
+static const struct finding_fact *finding_naming(const struct code_fact *code)
+{
+	size_t count;
+	const struct finding_fact *findings = finding_all(&count);
+
+	for (size_t i = 0; i < count; i++)
+		if (finding_has_code(&findings[i], code))
+			return &findings[i];
+	return NULL;
+}
+
+/* What our diagnosis calls it: the finding that names the code or, if none does, its twin, the same
+ * name in another scheme (UserDeniedPairing, kAMDUserDeniedPairingError). NULL: nothing. */
+static const struct finding_fact *finding_of_code(const struct code_fact *code)
+{
+	const struct finding_fact *finding = finding_naming(code);
+	size_t count;
+	const struct code_fact *codes = code_all(&count);
+	char wanted[WORD_BYTES], core[WORD_BYTES];
+
+	if (finding || !name_core(code->name, wanted))
+		return finding;
+	for (size_t i = 0; !finding && i < count; i++)
+		if (name_core(codes[i].name, core) && strcmp(core, wanted) == 0)
+			finding = finding_naming(&codes[i]);
+	return finding;
+}
+
+/* --- looking ----------------------------------------------------------------------------------
+ */
+
+static void code_add(struct found *found, const struct code_fact *code, int64_t number,
+		     unsigned rank)
+{
+	rank += (unsigned)code->confidence * RANK_CONFIDENCE;
+	rank += found->scheme && strcmp(found->scheme, code->scheme) == 0 ? 0 : RANK_OTHER;
+	found_add(found, &(struct verdict){ .code = code,
+					    .finding = finding_of_code(code),
+					    .number = number,
+					    .rank = rank });
+}
+
+/* True if a row of the same scheme is for this number alone: it says all that a range would. */
+static bool has_own_row(const char *scheme, int64_t number)
+{
+	size_t count;
+	const struct code_fact *codes = code_all(&count);
+
+	for (size_t i = 0; i < count; i++)
+		if (codes[i].value == number && codes[i].last == number &&
+		    strcmp(codes[i].scheme, scheme) == 0)
+			return true;
+	return false;
+}
+
+static void number_look(struct found *found, int64_t number)
+{
+	size_t count;
+	const struct code_fact *codes = code_all(&count);
+	int64_t counted;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!code_has_number(&codes[i], number, &counted))
+			continue;
+		if (codes[i].value != codes[i].last && has_own_row(codes[i].scheme, counted))
+			continue;
+		code_add(found, &codes[i], counted, RANK_NUMBER);
+	}
+}
+
+/* Names that are the word as it stands, in any case. */
+static void name_look(struct found *found, const char *word)
+{
+	size_t count;
+	const struct code_fact *codes = code_all(&count);
+
+	if (strcmp(word, "-") == 0)
+		return;
+	for (size_t i = 0; i < count; i++)
+		if (text_equal_fold(codes[i].name, word))
+			code_add(found, &codes[i], codes[i].value, 0);
+}
+
+/* Names that say the same as the whole text: "user denied pairing". */
+static void core_look(struct found *found, const char *text)
+{
+	size_t count;
+	const struct code_fact *codes = code_all(&count);
+	char wanted[WORD_BYTES], core[WORD_BYTES];
+
+	if (!name_core(text, wanted))
+		return;
+	for (size_t i = 0; i < count; i++)
+		if (name_core(codes[i].name, core) && strcmp(core, wanted) == 0)
+			code_add(found, &codes[i], codes[i].value, RANK_CONFIDENCE);
+}
+
+/* Who counts, by a word that names them or by the prefix of a name; NULL: the text does not say. */
+static const char *scheme_named(const char *text)
+{
+	char word[WORD_BYTES], squeezed[WORD_BYTES];
+	const char *owner = NULL;
+	size_t bytes;
+
+	while (!owner && word_next(&text, word)) {
+		for (size_t i = 0; !owner && i < ARRAY_LEN(scheme_words); i++)
+			if (text_equal_fold(scheme_words[i].word, word))
+				owner = scheme_words[i].scheme;
+		if (!owner && name_squeeze(word, squeezed))
+			owner = name_owner(squeezed, &bytes);
+	}
+	return owner;
+}
+
+static void ids_look(struct found *found, const char *id)
+{
+	const struct finding_fact *finding = finding_find(id);
+	const struct message *message = message_find(id);
+	size_t count;
+	const struct engine_rule *rules = engine_rule_all(&count);
+
+	if (finding)
+		found_add(found, &(struct verdict){ .finding = finding });
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(rules[i].id, id) == 0)
+			found_add(found, &(struct verdict){ .rule = &rules[i] });
+	for (int kind = ERROR_NONE + 1; !message && kind < ERROR_KIND_MAX; kind++)
+		if (strcmp(error_kind_name((enum error_kind)kind), id) == 0)
+			message = message_for_error((enum error_kind)kind);
+	if (message)
+		found_add(found, &(struct verdict){ .message = message });
+}
+
+/* A line of the engine: the first rule that fits is the verdict, as in a job. */
+static void line_look(struct found *found, const char *line)
+{
+	size_t count;
+	const struct engine_rule *rules = engine_rule_all(&count);
+
+	for (size_t i = 0; i < count; i++) {
+		if (!strstr(line, rules[i].pattern))
+			continue;
+		found_add(found, &(struct verdict){ .rule = &rules[i] });
+		return;
+	}
+}
+
+size_t explain(const char *text, struct verdict ret[static EXPLAIN_MAX])
+{
+	struct found found = { .list = ret };
+	char line[EXPLAIN_TEXT_BYTES], word[WORD_BYTES];
+	const char *rest = line;
+	int64_t number;
+
+	(void)text_copy(line, sizeof(line), text);
+	found.scheme = scheme_named(line);
+	ids_look(&found, line);
+	line_look(&found, line);
+	while (word_next(&rest, word)) {
+		name_look(&found, word);
+		if (number_parse(word, &number))
+			number_look(&found, number);
+	}
+	core_look(&found, line);
+	return found.count;
+}

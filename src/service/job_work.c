@@ -1,0 +1,540 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The work of the steps that are done with the phone; the others: job_firmware.c, job_engine.c. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "service/fields.h"
+#include "service/job_run.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* --- policy ---------------------------------------------------------------------------------- */
+
+bool work_is_worth_again(enum error_kind kind)
+{
+	/* beyond what asking alone could mend: the cable, the network */
+	return ask_is_worth_again(kind) || kind == ERROR_UNPLUGGED || kind == ERROR_NO_PHONE ||
+	       kind == ERROR_NETWORK || kind == ERROR_LOCKED;
+}
+
+/* Its system runs and can be talked to. */
+static bool is_up(const struct phone *phone)
+{
+	return phone->mode == MODE_NORMAL && phone->in_mux && phone->identity.udid[0] != '\0';
+}
+
+bool work_can_begin(enum step_kind kind, const struct phone *phone)
+{
+	if (!phone || !phone->on_bus)
+		return false;
+	switch (kind) {
+	case STEP_PAIR:
+	case STEP_VERIFY_TRUST:
+	case STEP_VERIFY_SYSTEM:
+	case STEP_RESTART:
+	case STEP_ENTER_RECOVERY:
+		return phone->mode != MODE_NORMAL || is_up(phone);
+	case STEP_FORGET_RECORD:
+	case STEP_FORGET_STORE:
+	case STEP_EXIT_RECOVERY:
+	case STEP_AWAIT_NORMAL:
+	case STEP_CATALOGUE:
+	case STEP_FETCH:
+	case STEP_CHECK:
+	case STEP_UPDATE:
+	case STEP_ERASE:
+	case STEP_KIND_MAX:
+		return true;
+	}
+	return true;
+}
+
+/* The person can do by buttons what the phone's own service refused. */
+static bool buttons_help(enum error_kind kind)
+{
+	return kind == ERROR_REFUSED || kind == ERROR_LOCKED || kind == ERROR_SILENT ||
+	       kind == ERROR_UNSUPPORTED || kind == ERROR_NO_PHONE;
+}
+
+/* --- asking ---------------------------------------------------------------------------------- */
+
+static unsigned limit_ms(const struct run *run)
+{
+	uint64_t now_ms = clock_now_ms();
+
+	if (run->step_until_ms == UINT64_MAX)
+		return 0;
+	return run->step_until_ms > now_ms ? (unsigned)(run->step_until_ms - now_ms) : 1;
+}
+
+void work_ask(struct run *run, const char *kind, int built, sd_json_variant *fields,
+	      worker_event_fn event_fn, worker_end_fn end_fn)
+{
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *taken = fields;
+	const struct step_fact *fact = step_fact(run_step_kind(run));
+	struct worker_request request = {
+		.kind = kind,
+		.fields = taken,
+		/* pairing is silent while the person looks for the phone's passcode */
+		.silence_ms = fact->step_kind == STEP_PAIR ? 0 : fact->silence_s * 1000,
+		.total_ms = limit_ms(run),
+		.outlives = step_is_engine(fact->step_kind),
+		.event_fn = event_fn,
+		.end_fn = end_fn,
+		.user = run,
+	};
+	struct error err;
+	int r = built;
+
+	if (r < 0)
+		r = error_set_errno(&err, ERROR_BUG, "service", -r, "request of a worker");
+	else
+		r = worker_link_new(run->jobs->options.pool, &request, &run->link, &err);
+	if (r < 0)
+		run_step_failed(run, &err, work_is_worth_again(err.kind));
+	else
+		run_enter(run, DOING_WORK, UINT64_MAX);
+}
+
+/* Takes the worker's end. Returns false when it failed and that has been dealt with. */
+bool work_succeeded(struct run *run, const struct error *err)
+{
+	run->link = worker_link_free(run->link);
+	if (err)
+		run_step_failed(run, err, work_is_worth_again(err->kind));
+	return !err;
+}
+
+void work_answer_is_wrong(struct run *run)
+{
+	run_step_fail(run, ERROR_PROTOCOL, true,
+		      "a worker answered with something that is not allowed");
+}
+
+/* The job alone asks its phone, so it marks that itself. */
+static void mark_asked(struct run *run)
+{
+	fleet_mark_asked(run->jobs->options.fleet, run->phone_id);
+}
+
+/* --- trust ----------------------------------------------------------------------------------- */
+
+static void on_forget_end(sd_json_variant *result, const struct error *err, void *user)
+{
+	struct run *run = user;
+	sd_json_variant *facts = NULL;
+
+	if (!work_succeeded(run, err))
+		return;
+	(void)sd_json_buildo(&facts, SD_JSON_BUILD_PAIR_UNSIGNED(
+					 "forgotten", field_unsigned(result, "forgotten", 0)));
+	run_step_done(run, facts, false);
+}
+
+static void begin_forget(struct run *run, bool store)
+{
+	const char *udid = job_plan(run->job)->udid;
+	sd_json_variant *fields = NULL;
+	int r;
+
+	r = sd_json_buildo(
+	    &fields, SD_JSON_BUILD_PAIR_STRING("action", store ? "forget-store" : "forget"),
+	    SD_JSON_BUILD_PAIR_CONDITION(!store, "udid", SD_JSON_BUILD_STRING(udid)));
+	work_ask(run, "record", r, fields, NULL, on_forget_end);
+}
+
+static const char *trust_guidance(enum trust trust)
+{
+	const char *id = NULL;
+
+	switch (trust) {
+	case TRUST_LOCKED:
+		id = "job-trust-locked";
+		break;
+	case TRUST_ASKING:
+		id = "job-trust-asking";
+		break;
+	case TRUST_DENIED:
+		id = "job-trust-denied";
+		break;
+	case TRUST_REFUSED_BY_POLICY:
+		id = "job-trust-policy";
+		break;
+	case TRUST_UNKNOWN:
+	case TRUST_STALE:
+	case TRUST_TRUSTED:
+	case TRUST_MAX:
+		break;
+	}
+	return id ? message_find(id)->text : NULL;
+}
+
+static void tell_fleet(struct run *run, enum trust trust, const struct identity *identity)
+{
+	const struct phone *phone = run_phone(run);
+
+	if (!phone || !phone->on_bus || phone->enumerations != run->enumeration)
+		return;
+	mark_asked(run);
+	fleet_trust(run->jobs->options.fleet, phone->id, phone->sighting.syspath, trust,
+		    trust == TRUST_TRUSTED, NULL, identity, clock_now_ms());
+}
+
+static void on_pair_event(const char *name, sd_json_variant *event, void *user)
+{
+	struct run *run = user;
+	enum trust trust = trust_from_name(field_string(event, "trust"));
+	const char *text = field_string(event, "text");
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *fields = NULL;
+
+	if (strcmp(name, "trust") != 0 || trust == TRUST_MAX || trust == run->trust)
+		return;
+	run->trust = trust;
+	run_guide(run, trust_guidance(trust));
+	if (sd_json_buildo(&fields, SD_JSON_BUILD_PAIR_STRING("trust", trust_name(trust)),
+			   SD_JSON_BUILD_PAIR_CONDITION(text != NULL, "text",
+							SD_JSON_BUILD_STRING(text))) >= 0)
+		(void)job_note(run->job, "trust", fields);
+	tell_fleet(run, trust, NULL);
+	run_tell(run);
+}
+
+static void on_pair_end(sd_json_variant *result, const struct error *err, void *user)
+{
+	struct run *run = user;
+	sd_json_variant *object = field_object(result, "identity"), *facts = NULL;
+	struct identity identity = { 0 };
+
+	if (!work_succeeded(run, err))
+		return;
+	if (!field_is(result, "trust", "trusted") ||
+	    (object && identity_from_json(object, &identity) < 0)) {
+		work_answer_is_wrong(run);
+		return;
+	}
+	tell_fleet(run, TRUST_TRUSTED, object ? &identity : NULL);
+	(void)sd_json_buildo(
+	    &facts, SD_JSON_BUILD_PAIR_STRING("by", field_string(result, "by") ?: "usbmuxd"));
+	run_step_done(run, facts, false);
+}
+
+/* The worker ends by itself, and says what the phone said last, before the step's limit does. */
+static void begin_pair(struct run *run, const struct phone *phone)
+{
+	enum { LIMIT_S_MIN = 10, LIMIT_S_MAX = 3600, MARGIN_S = 5 };
+	unsigned total_s = step_fact(STEP_PAIR)->total_s;
+	unsigned limit_s = total_s > LIMIT_S_MIN + MARGIN_S ? total_s - MARGIN_S : LIMIT_S_MIN;
+	sd_json_variant *fields = NULL;
+	int r;
+
+	if (limit_s > LIMIT_S_MAX)
+		limit_s = LIMIT_S_MAX;
+	r = sd_json_buildo(&fields, SD_JSON_BUILD_PAIR_STRING("udid", phone->identity.udid),
+			   SD_JSON_BUILD_PAIR_STRING("action", "pair"),
+			   SD_JSON_BUILD_PAIR_UNSIGNED("limit_s", limit_s));
+	work_ask(run, "trust", r, fields, on_pair_event, on_pair_end);
+}
+
+/* {"proof":{…}}: what was read from the phone itself. */
+static int proof_build(const struct identity *identity, sd_json_variant *entries,
+		       sd_json_variant **ret)
+{
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *proof = NULL;
+	int r = sd_json_build(&proof, SD_JSON_BUILD_EMPTY_OBJECT);
+
+#define PUT(name)                                                                                  \
+	if (r >= 0 && identity->name[0] != '\0')                                                   \
+	r = sd_json_variant_set_field_string(&proof, #name, identity->name)
+	PUT(name);
+	PUT(serial_number);
+	PUT(version);
+	PUT(build);
+#undef PUT
+	if (r >= 0 && identity->capacity_bytes > 0)
+		r = sd_json_variant_set_field_unsigned(&proof, "capacity_bytes",
+						       identity->capacity_bytes);
+	if (r >= 0 && sd_json_variant_is_unsigned(entries))
+		r = sd_json_variant_set_field(&proof, "media_entries", entries);
+	return r < 0 ? r : sd_json_buildo(ret, SD_JSON_BUILD_PAIR_VARIANT("proof", proof));
+}
+
+static void on_verify_end(sd_json_variant *result, const struct error *err, void *user)
+{
+	struct run *run = user;
+	struct identity identity = { 0 };
+	sd_json_variant *facts = NULL;
+
+	if (!work_succeeded(run, err))
+		return;
+	if (!field_is(result, "trust", "trusted") ||
+	    identity_from_json(field_object(result, "identity"), &identity) < 0) {
+		work_answer_is_wrong(run);
+		return;
+	}
+	tell_fleet(run, TRUST_TRUSTED, &identity);
+	(void)proof_build(&identity, sd_json_variant_by_key(result, "media_entries"), &facts);
+	run_step_done(run, facts, false);
+}
+
+static void begin_verify(struct run *run, const struct phone *phone)
+{
+	sd_json_variant *fields = NULL;
+	int r;
+
+	r = sd_json_buildo(&fields, SD_JSON_BUILD_PAIR_STRING("udid", phone->identity.udid),
+			   SD_JSON_BUILD_PAIR_STRING("action", "verify"));
+	work_ask(run, "trust", r, fields, NULL, on_verify_end);
+}
+
+/* --- modes ----------------------------------------------------------------------------------- */
+
+/* Is what the step brings about already so? */
+static bool is_reached(const struct run *run, const struct phone *phone)
+{
+	bool anew = phone->enumerations != run->enumeration;
+
+	switch (run_step_kind(run)) {
+	case STEP_ENTER_RECOVERY:
+		return phone->mode == MODE_RECOVERY;
+	case STEP_EXIT_RECOVERY:
+		return phone->mode == MODE_NORMAL;
+	case STEP_RESTART:
+		return anew;
+	case STEP_AWAIT_NORMAL:
+	case STEP_FORGET_RECORD:
+	case STEP_FORGET_STORE:
+	case STEP_PAIR:
+	case STEP_VERIFY_TRUST:
+	case STEP_CATALOGUE:
+	case STEP_FETCH:
+	case STEP_CHECK:
+	case STEP_UPDATE:
+	case STEP_ERASE:
+	case STEP_VERIFY_SYSTEM:
+	case STEP_KIND_MAX:
+		return false;
+	}
+	return false;
+}
+
+static void guide_buttons(struct run *run, const struct phone *phone)
+{
+	const struct model *model = phone ? phone->identity.model : NULL;
+	const struct button_fact *fact = button_fact(model ? model->buttons : BUTTONS_UNKNOWN);
+	_cleanup_free_ char *text =
+	    message_format("job-buttons-recovery", "buttons", fact->recovery, NULL);
+
+	run_guide(run, text);
+}
+
+static void on_mode_end(sd_json_variant *result, const struct error *err, void *user)
+{
+	struct run *run = user;
+	const struct phone *phone = run_phone(run);
+	bool left = !phone || !phone->on_bus || phone->enumerations != run->enumeration;
+
+	run->link = worker_link_free(run->link);
+	if (!err || left) { /* it took the command: a worker that was cut off by that is right */
+		run_enter(run, DOING_AWAIT_MODE, run->step_until_ms);
+		return;
+	}
+	if (run_step_kind(run) == STEP_ENTER_RECOVERY && buttons_help(err->kind)) {
+		log_notice("job %s: %s; its buttons are the way", run->id, err->text);
+		guide_buttons(run, phone);
+		run_enter(run, DOING_AWAIT_BUTTONS, run->step_until_ms);
+		return;
+	}
+	run_step_failed(run, err, work_is_worth_again(err->kind));
+}
+
+static void begin_mode(struct run *run, const struct phone *phone, const char *action)
+{
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *place = NULL;
+	unsigned wait_ms = limit_ms(run);
+	sd_json_variant *fields = NULL;
+	int r;
+
+	if (is_reached(run, phone)) {
+		run_step_done(run, NULL, true);
+		return;
+	}
+	r = ask_place(phone, &place);
+	(void)fleet_expect(run->jobs->options.fleet, run->phone_id,
+			   wait_ms > 0 ? wait_ms : timing_ms(TIMING_PHONE_BACK), clock_now_ms());
+	if (r >= 0)
+		r = sd_json_buildo(&fields, SD_JSON_BUILD_PAIR_STRING("action", action));
+	if (r >= 0)
+		r = sd_json_variant_merge_object(&fields, place);
+	work_ask(run, "mode", r, fields, NULL, on_mode_end);
+}
+
+/* --- it runs iOS ----------------------------------------------------------------------------- */
+
+static void on_probe_end(sd_json_variant *result, const struct error *err, void *user)
+{
+	struct run *run = user;
+	const struct phone *phone = run_phone(run);
+	enum mode mode = mode_from_name(field_string(result, "mode"));
+	struct identity identity = { 0 };
+
+	run->link = worker_link_free(run->link);
+	if (!err && identity_from_json(field_object(result, "identity"), &identity) >= 0 && phone) {
+		mark_asked(run);
+		fleet_identity(run->jobs->options.fleet, phone->id, phone->sighting.syspath, mode,
+			       &identity, clock_now_ms());
+		if (mode != MODE_RESTORE) {
+			run_step_done(run, NULL, false);
+			return;
+		}
+	}
+	/* it still starts, or restores: the step's limit says how often that may be */
+	run->again_ms = clock_now_ms() + timing_ms(TIMING_ASK_AGAIN);
+	run_enter(run, DOING_AWAIT_MODE, run->step_until_ms);
+}
+
+static void ask_probe(struct run *run, const struct phone *phone, worker_end_fn end_fn)
+{
+	sd_json_variant *fields = NULL;
+	int r = ask_place(phone, &fields);
+
+	run->enumeration = phone->enumerations;
+	work_ask(run, "probe", r, fields, NULL, end_fn);
+}
+
+static void on_system_end(sd_json_variant *result, const struct error *err, void *user)
+{
+	struct run *run = user;
+	const struct plan *plan = job_plan(run->job);
+	struct identity identity = { 0 };
+	sd_json_variant *facts = NULL;
+	char text[ERROR_TEXT_BYTES];
+
+	if (!work_succeeded(run, err))
+		return;
+	if (identity_from_json(field_object(result, "identity"), &identity) < 0) {
+		work_answer_is_wrong(run);
+		return;
+	}
+	if (identity.build[0] == '\0' || strcmp(identity.build, plan->firmware.build) != 0) {
+		snprintf(text, sizeof(text), "the phone runs build %s, not %s which was installed",
+			 identity.build[0] != '\0' ? identity.build : "(not told)",
+			 plan->firmware.build);
+		run_step_fail(run, ERROR_ENGINE, identity.build[0] == '\0', text);
+		return;
+	}
+	(void)proof_build(&identity, NULL, &facts);
+	run_step_done(run, facts, false);
+}
+
+void work_look(struct run *run, const struct phone *phone)
+{
+	if (!phone || !phone->on_bus)
+		return;
+	if (run_step_kind(run) == STEP_AWAIT_NORMAL) {
+		if (is_up(phone) && clock_now_ms() >= run->again_ms)
+			ask_probe(run, phone, on_probe_end);
+		else if (is_up(phone) && run->again_ms < run->deadline_ms)
+			run->deadline_ms = run->again_ms;
+		return;
+	}
+	if (is_reached(run, phone)) {
+		run_step_done(run, NULL, false);
+		return;
+	}
+	if (run_step_kind(run) == STEP_EXIT_RECOVERY && phone->enumerations != run->enumeration &&
+	    phone->presence == PRESENCE_PRESENT)
+		run_step_fail(run, ERROR_REFUSED, true,
+			      "the phone came back into recovery instead of starting iOS");
+}
+
+static const char *late_text(enum step_kind kind)
+{
+	switch (kind) {
+	case STEP_ENTER_RECOVERY:
+		return "the phone did not show up in recovery";
+	case STEP_EXIT_RECOVERY:
+		return "the phone did not leave recovery";
+	case STEP_RESTART:
+		return "the phone did not come back from its restart";
+	case STEP_AWAIT_NORMAL:
+		return "the phone did not start iOS, or does not answer there";
+	case STEP_UPDATE:
+	case STEP_ERASE:
+		return "the engine did not end in time";
+	case STEP_FORGET_RECORD:
+	case STEP_FORGET_STORE:
+	case STEP_PAIR:
+	case STEP_VERIFY_TRUST:
+	case STEP_CATALOGUE:
+	case STEP_FETCH:
+	case STEP_CHECK:
+	case STEP_VERIFY_SYSTEM:
+	case STEP_KIND_MAX:
+		break;
+	}
+	return "it was not done in time";
+}
+
+void work_too_late(struct run *run)
+{
+	enum step_kind kind = run_step_kind(run);
+
+	if (clock_now_ms() < run->step_until_ms && !step_is_engine(kind)) {
+		run->deadline_ms = run->step_until_ms; /* it was the next question's time */
+		return;
+	}
+	run_step_fail(run, ERROR_SILENT, kind == STEP_EXIT_RECOVERY || kind == STEP_RESTART,
+		      late_text(kind));
+}
+
+/* --- */
+
+void work_begin(struct run *run, const struct phone *phone)
+{
+	switch (run_step_kind(run)) {
+	case STEP_FORGET_RECORD:
+		begin_forget(run, false);
+		break;
+	case STEP_FORGET_STORE:
+		begin_forget(run, true);
+		break;
+	case STEP_PAIR:
+		begin_pair(run, phone);
+		break;
+	case STEP_VERIFY_TRUST:
+		begin_verify(run, phone);
+		break;
+	case STEP_RESTART:
+		begin_mode(run, phone, "restart");
+		break;
+	case STEP_ENTER_RECOVERY:
+		begin_mode(run, phone, "enter-recovery");
+		break;
+	case STEP_EXIT_RECOVERY:
+		begin_mode(run, phone, "exit-recovery");
+		break;
+	case STEP_AWAIT_NORMAL:
+		run_enter(run, DOING_AWAIT_MODE, run->step_until_ms);
+		break;
+	case STEP_CATALOGUE:
+		work_catalogue(run);
+		break;
+	case STEP_FETCH:
+		work_fetch(run);
+		break;
+	case STEP_CHECK:
+		work_check(run);
+		break;
+	case STEP_UPDATE:
+	case STEP_ERASE:
+		engine_begin(run);
+		break;
+	case STEP_VERIFY_SYSTEM:
+		ask_probe(run, phone, on_system_end);
+		break;
+	case STEP_KIND_MAX:
+		run_step_fail(run, ERROR_BUG, false, "the plan has no such step");
+		break;
+	}
+}

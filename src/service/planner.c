@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Owns the plannings that wait for a worker:
+ *
+ *             goal without firmware
+ *   request ─────────────────────────────────────────────────────▶ plan_make() ─▶ answer (freed)
+ *      │ a file, or one of this build in the cache                     ▲
+ *      ├──────────────────────────────────▶ check worker ──────────────┤
+ *      └── catalogue worker ──▶ (cache?) ──▶ check worker ─────────────┘
+ *               └─ no network: what the cache has for this product
+ *
+ * Invariant: link != NULL for every planning in the list. The limit is one for both workers.
+ */
+#include "service/planner.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "service/fields.h"
+#include "service/worker_link.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct planner {
+	struct fleet *fleet;
+	struct worker_pool *pool;
+	const struct storage *storage;
+	struct planning *plannings;
+};
+
+struct planning {
+	struct planner *planner;
+	struct planning *next;
+	enum goal goal;
+	unsigned phone_id;         /* 0: by product */
+	char key[PHONE_KEY_BYTES]; /* of the phone: an answer may merge it into another id */
+	char product[IDENTITY_TEXT_BYTES];
+	char board[IDENTITY_TEXT_BYTES];
+	char build[FIRMWARE_TEXT_BYTES]; /* wanted, "" the newest */
+	struct room room;
+	struct firmware firmware;
+	struct variant update, erase; /* name "" if there is none for this board */
+	uint64_t until_ms;
+	struct worker_link *link;
+	planner_fn fn;
+	void *user;
+};
+
+/* The names of Apple's variants for customers; others (research, over the air) are never taken. */
+static const char update_name[] = "Customer Upgrade Install (IPSW)";
+static const char erase_name[] = "Customer Erase Install (IPSW)";
+
+/* --- ends ------------------------------------------------------------------------------------ */
+
+static void planning_free(struct planning *planning)
+{
+	struct planning **at = &planning->planner->plannings;
+
+	while (*at && *at != planning)
+		at = &(*at)->next;
+	if (*at)
+		*at = planning->next;
+	worker_link_free(planning->link);
+	free(planning);
+}
+
+static void planning_fail(struct planning *planning, const struct error *err)
+{
+	planner_fn fn = planning->fn;
+	void *user = planning->user;
+	struct error why = *err;
+
+	planning_free(planning);
+	fn(NULL, &why, user);
+}
+
+static const struct phone *planning_phone(const struct planning *planning)
+{
+	const struct phone *phone = fleet_get(planning->planner->fleet, planning->phone_id);
+
+	if (!phone && fleet_find(planning->planner->fleet, planning->key, &phone, NULL) < 0)
+		return NULL;
+	return phone->presence == PRESENCE_GONE ? NULL : phone;
+}
+
+static void planning_make(struct planning *planning)
+{
+	const struct goal_fact *fact = goal_fact(planning->goal);
+	struct plan_request request = {
+		.goal = planning->goal,
+		.product = planning->product,
+		.firmware = fact->firmware ? &planning->firmware : NULL,
+		.update = planning->update.name[0] != '\0' ? &planning->update : NULL,
+		.erase = planning->erase.name[0] != '\0' ? &planning->erase : NULL,
+		.room = &planning->room,
+	};
+	planner_fn fn = planning->fn;
+	void *user = planning->user;
+	struct plan plan;
+	struct error err;
+	int r = 0;
+
+	if (planning->phone_id != 0) {
+		request.phone = planning_phone(planning);
+		if (!request.phone)
+			r = error_set(&err, ERROR_UNPLUGGED, "service", 0,
+				      "the phone left the USB bus meanwhile");
+	}
+	if (r >= 0)
+		r = plan_make(&request, &plan, &err);
+	if (r < 0) {
+		planning_fail(planning, &err);
+		return;
+	}
+	planning_free(planning);
+	fn(&plan, NULL, user);
+}
+
+static void planning_fail_kind(struct planning *planning, enum error_kind kind, const char *text)
+{
+	struct error err;
+
+	(void)error_set(&err, kind, "service", 0, "%s", text);
+	planning_fail(planning, &err);
+}
+
+/* --- workers --------------------------------------------------------------------------------- */
+
+/* Takes `fields`. The planning may be freed when this returns. */
+static void planning_ask(struct planning *planning, const char *kind, int built,
+			 sd_json_variant *fields, worker_end_fn end_fn)
+{
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *taken = fields;
+	uint64_t now_ms = clock_now_ms();
+	struct worker_request request = {
+		.kind = kind,
+		.fields = taken,
+		.end_fn = end_fn,
+		.user = planning,
+	};
+	struct error err;
+	int r;
+
+	if (built < 0 || !planning->planner->pool) {
+		planning_fail_kind(planning, built < 0 ? ERROR_BUG : ERROR_UNSUPPORTED,
+				   built < 0 ? "a request cannot be made"
+					     : "a tape is played: no worker can be asked");
+		return;
+	}
+	request.total_ms =
+	    planning->until_ms > now_ms ? (unsigned)(planning->until_ms - now_ms) : 1;
+	r = worker_link_new(planning->planner->pool, &request, &planning->link, &err);
+	if (r < 0)
+		planning_fail(planning, &err);
+}
+
+static bool take_variants(struct planning *planning, sd_json_variant *variants)
+{
+	for (size_t i = 0; i < sd_json_variant_elements(variants); i++) {
+		struct variant variant;
+
+		if (variant_from_json(sd_json_variant_by_index(variants, i), &variant) < 0)
+			return false;
+		if (strcmp(variant.name, update_name) == 0)
+			planning->update = variant;
+		if (strcmp(variant.name, erase_name) == 0)
+			planning->erase = variant;
+	}
+	return true;
+}
+
+static bool array_has(sd_json_variant *array, const char *wanted)
+{
+	for (size_t i = 0; i < sd_json_variant_elements(array); i++) {
+		sd_json_variant *value = sd_json_variant_by_index(array, i);
+
+		if (sd_json_variant_is_string(value) &&
+		    strcmp(sd_json_variant_string(value), wanted) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* What the archive itself says goes before what the catalogue said. False: they contradict. */
+static bool take_checked(struct planning *planning, const struct firmware *checked)
+{
+	struct firmware *known = &planning->firmware;
+
+	if (known->build[0] != '\0' && strcmp(known->build, checked->build) != 0)
+		return false;
+	text_copy(known->build, sizeof(known->build), checked->build);
+	text_copy(known->version, sizeof(known->version), checked->version);
+	text_copy(known->product, sizeof(known->product), planning->product);
+	if (known->name[0] == '\0')
+		text_copy(known->name, sizeof(known->name), checked->name);
+	if (checked->size > 0)
+		known->size = checked->size;
+	return true;
+}
+
+static void on_check_end(sd_json_variant *result, const struct error *err, void *user)
+{
+	struct planning *planning = user;
+	struct firmware checked;
+
+	planning->link = worker_link_free(planning->link);
+	if (err) {
+		planning_fail(planning, err);
+		return;
+	}
+	if (firmware_from_json(field_object(result, "firmware"), &checked) < 0 ||
+	    checked.build[0] == '\0' || !take_variants(planning, field_array(result, "variants"))) {
+		planning_fail_kind(planning, ERROR_PROTOCOL,
+				   "worker check answered with something that is not allowed");
+		return;
+	}
+	if (!array_has(field_array(result, "products"), planning->product)) {
+		planning_fail_kind(planning, ERROR_BAD_FILE,
+				   "this firmware is for other models than this phone");
+		return;
+	}
+	if (!take_checked(planning, &checked)) {
+		planning_fail_kind(planning, ERROR_BAD_FILE,
+				   "the file holds another build than its name says");
+		return;
+	}
+	planning_make(planning);
+}
+
+static void planning_check(struct planning *planning)
+{
+	const struct firmware *firmware = &planning->firmware;
+	const bool here = firmware->path[0] != '\0';
+	sd_json_variant *fields = NULL;
+	int r;
+
+	r = sd_json_buildo(
+	    &fields,
+	    SD_JSON_BUILD_PAIR_STRING(here ? "path" : "url", here ? firmware->path : firmware->url),
+	    SD_JSON_BUILD_PAIR_STRING("product", planning->product),
+	    SD_JSON_BUILD_PAIR_STRING("board", planning->board));
+	planning_ask(planning, "check", r, fields, on_check_end);
+}
+
+/* The file that the catalogue names may lie in the cache, whole. */
+static void look_into_cache(struct planning *planning)
+{
+	struct firmware *firmware = &planning->firmware, cached;
+
+	if (storage_find_firmware(&planning->room, planning->product, firmware->build, &cached) < 0)
+		return;
+	if (firmware->size != 0 && cached.size != 0 && firmware->size != cached.size)
+		return;
+	text_copy(firmware->path, sizeof(firmware->path), cached.path);
+	firmware->verified = cached.verified;
+}
+
+static bool is_outage(enum error_kind kind)
+{
+	return kind == ERROR_NETWORK || kind == ERROR_SILENT;
+}
+
+static void on_catalogue_end(sd_json_variant *result, const struct error *err, void *user)
+{
+	struct planning *planning = user;
+
+	planning->link = worker_link_free(planning->link);
+	if (err && is_outage(err->kind) && planning->build[0] == '\0' &&
+	    storage_find_firmware(&planning->room, planning->product, NULL, &planning->firmware) ==
+		0) {
+		log_notice("no catalogue answers: firmware %s from the cache is taken",
+			   planning->firmware.build);
+		planning_check(planning);
+		return;
+	}
+	if (err) {
+		planning_fail(planning, err);
+		return;
+	}
+	if (firmware_from_json(field_object(result, "firmware"), &planning->firmware) < 0 ||
+	    planning->firmware.url[0] == '\0' || planning->firmware.build[0] == '\0' ||
+	    strchr(planning->firmware.name, '/')) {
+		planning_fail_kind(planning, ERROR_PROTOCOL,
+				   "worker catalogue answered with something that is not allowed");
+		return;
+	}
+	planning->firmware.path[0] = '\0';
+	planning->firmware.verified = false;
+	look_into_cache(planning);
+	planning_check(planning);
+}
+
+static void planning_catalogue(struct planning *planning)
+{
+	sd_json_variant *fields = NULL;
+	int r;
+
+	r = sd_json_buildo(&fields, SD_JSON_BUILD_PAIR_STRING("product", planning->product),
+			   SD_JSON_BUILD_PAIR_CONDITION(planning->build[0] != '\0', "build",
+							SD_JSON_BUILD_STRING(planning->build)));
+	planning_ask(planning, "catalogue", r, fields, on_catalogue_end);
+}
+
+/* --- requests -------------------------------------------------------------------------------- */
+
+static int take_model(struct planning *planning, const struct planner_request *request,
+		      struct error *err)
+{
+	const struct model *model;
+
+	if (!request->phone) {
+		text_copy(planning->product, sizeof(planning->product), request->product);
+		model = model_by_product(planning->product);
+		if (!model)
+			return error_set(err, ERROR_UNSUPPORTED, "service", 0,
+					 "there is no model '%s' in the table", planning->product);
+		text_copy(planning->board, sizeof(planning->board), model->board);
+		return 0;
+	}
+	planning->phone_id = request->phone->id;
+	phone_key(request->phone, planning->key);
+	model = request->phone->identity.model;
+	text_copy(planning->product, sizeof(planning->product), request->phone->identity.product);
+	text_copy(planning->board, sizeof(planning->board), model ? model->board : "");
+	if (goal_fact(request->goal)->firmware && planning->board[0] == '\0')
+		return error_set(err, ERROR_UNSUPPORTED, "service", 0,
+				 "the model of this phone is not known, so no firmware can be "
+				 "chosen for it");
+	return 0;
+}
+
+/* A file that the person brought. */
+static int take_file(struct planning *planning, const char *file, struct error *err)
+{
+	struct firmware *firmware = &planning->firmware;
+	const char *name = strrchr(file, '/');
+	struct stat found;
+
+	if (file[0] != '/' || strlen(file) >= sizeof(firmware->path))
+		return error_set(err, ERROR_USAGE, "service", 0,
+				 "the firmware file needs its whole path");
+	if (stat(file, &found) < 0)
+		return error_set_errno(err, ERROR_BAD_FILE, "kernel", errno,
+				       "the firmware file '%s' cannot be read", file);
+	if (!S_ISREG(found.st_mode))
+		return error_set(err, ERROR_BAD_FILE, "service", 0,
+				 "'%s' is no firmware file: give the .ipsw itself", file);
+	text_copy(firmware->path, sizeof(firmware->path), file);
+	text_copy(firmware->name, sizeof(firmware->name), name + 1);
+	firmware->size = (uint64_t)found.st_size;
+	return 0;
+}
+
+static void planning_begin(struct planning *planning, const struct planner_request *request)
+{
+	const char *file = request->file ?: "";
+	struct error err;
+	int r;
+
+	r = take_model(planning, request, &err);
+	if (r >= 0)
+		r = storage_room(planning->planner->storage, &planning->room, &err);
+	if (r >= 0 && file[0] != '\0')
+		r = take_file(planning, file, &err);
+	if (r < 0)
+		planning_fail(planning, &err);
+	else if (!goal_fact(request->goal)->firmware)
+		planning_make(planning);
+	else if (file[0] != '\0')
+		planning_check(planning);
+	else if (planning->build[0] != '\0' &&
+		 storage_find_firmware(&planning->room, planning->product, planning->build,
+				       &planning->firmware) == 0)
+		planning_check(planning);
+	else
+		planning_catalogue(planning);
+}
+
+void planner_plan(struct planner *planner, const struct planner_request *request, planner_fn fn,
+		  void *user)
+{
+	struct planning *planning = calloc(1, sizeof(*planning));
+
+	if (!planning) {
+		struct error err;
+
+		(void)error_set_errno(&err, ERROR_BUG, "service", ENOMEM, "plan");
+		fn(NULL, &err, user);
+		return;
+	}
+	*planning = (struct planning){
+		.planner = planner,
+		.next = planner->plannings,
+		.goal = request->goal,
+		.until_ms = clock_now_ms() + timing_ms(TIMING_PLAN),
+		.fn = fn,
+		.user = user,
+	};
+	text_copy(planning->build, sizeof(planning->build), request->build);
+	planner->plannings = planning;
+	planning_begin(planning, request);
+}
+
+void planner_forget(struct planner *planner, const void *user)
+{
+	for (struct planning *planning = planner->plannings, *next; planning; planning = next) {
+		next = planning->next;
+		if (planning->user == user)
+			planning_free(planning);
+	}
+}
+
+int planner_new(struct fleet *fleet, struct worker_pool *pool, const struct storage *storage,
+		struct planner **ret)
+{
+	struct planner *planner = calloc(1, sizeof(*planner));
+
+	if (!planner)
+		return -ENOMEM;
+	*planner = (struct planner){ .fleet = fleet, .pool = pool, .storage = storage };
+	*ret = planner;
+	return 0;
+}
+
+struct planner *planner_free(struct planner *planner)
+{
+	if (!planner)
+		return NULL;
+	while (planner->plannings)
+		planning_free(planner->plannings);
+	free(planner);
+	return NULL;
+}

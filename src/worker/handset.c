@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "worker/handset.h"
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "worker/library_error.h"
+#include "worker/probe.h"
+#include <errno.h>
+#include <string.h>
+#include <usbmuxd.h>
+
+enum { LOCKDOWN_PORT = 62078 };
+
+/* Keys of lockdownd's dictionary and their fields in the result. */
+static const struct {
+	const char *key, *field;
+} texts[] = {
+	{ "ProductType", "product" }, { "HardwareModel", "board" },
+	{ "DeviceName", "name" },     { "ProductVersion", "version" },
+	{ "BuildVersion", "build" },  { "SerialNumber", "serial_number" },
+};
+
+int handset_find(const char *udid, struct error *err)
+{
+	usbmuxd_device_info_t *phones = NULL;
+	int count = usbmuxd_get_device_list(&phones);
+	bool found = false;
+
+	if (count == -ENOENT || count == -ECONNREFUSED)
+		return error_set(err, ERROR_NO_SERVICE, "usbmuxd", count, "usbmuxd is not running");
+	if (count < 0 || !phones)
+		return error_set(err, ERROR_NO_SERVICE, "usbmuxd", count,
+				 "usbmuxd does not answer");
+	for (int i = 0; i < count; i++)
+		found |=
+		    strcmp(phones[i].udid, udid) == 0 && phones[i].conn_type == CONNECTION_TYPE_USB;
+	usbmuxd_device_list_free(&phones);
+	if (!found)
+		return error_set(err, ERROR_NO_PHONE, "usbmuxd", 0,
+				 "usbmuxd does not know this phone");
+	return 0;
+}
+
+/* lockdownd_client_new() has one code for every way not to connect: find out which it was. */
+static int explain_no_connection(idevice_t device, const char *udid, struct error *err)
+{
+	idevice_connection_t connection = NULL;
+	idevice_error_t e = idevice_connect(device, LOCKDOWN_PORT, &connection);
+
+	if (e == IDEVICE_E_SUCCESS)
+		idevice_disconnect(connection);
+	if (e == IDEVICE_E_NO_DEVICE || handset_find(udid, NULL) < 0)
+		return error_set(err, ERROR_UNPLUGGED, "usbmuxd", e, "The phone left usbmuxd");
+	if (e == IDEVICE_E_CONNREFUSED)
+		return error_set(err, ERROR_REFUSED, "usbmuxd", e,
+				 "The phone refuses the connection, it may still be starting");
+	return error_set(err, ERROR_SILENT, "usbmuxd", e, "The phone does not take the connection");
+}
+
+int handset_open(const char *udid, struct handset *ret, struct error *err)
+{
+	struct handset handset = {};
+	int r = handset_find(udid, err);
+
+	if (r < 0)
+		return r;
+	text_copy(handset.udid, sizeof(handset.udid), udid);
+	idevice_error_t e = idevice_new_with_options(&handset.device, udid, IDEVICE_LOOKUP_USBMUX);
+	if (e != IDEVICE_E_SUCCESS)
+		return error_set(err, ERROR_UNPLUGGED, "usbmuxd", e, "The phone left usbmuxd");
+	/* asks QueryType by itself and keeps quiet about its outcome */
+	if (lockdownd_client_new(handset.device, &handset.client, HANDSET_LABEL) !=
+	    LOCKDOWN_E_SUCCESS) {
+		r = explain_no_connection(handset.device, udid, err);
+		handset_done(&handset);
+		return r;
+	}
+	*ret = handset;
+	return 0;
+}
+
+void handset_done(struct handset *handset)
+{
+	/* in this order: the client goes before its device */
+	if (handset->client)
+		lockdownd_client_free(handset->client);
+	if (handset->device)
+		idevice_free(handset->device);
+	*handset = (struct handset){};
+}
+
+int handset_failed(const char *udid, int code, struct error *err)
+{
+	/* a connection that broke has one of these: is it because the phone left? */
+	bool broke = code == LOCKDOWN_E_MUX_ERROR || code == LOCKDOWN_E_UNKNOWN_ERROR ||
+		     code == LOCKDOWN_E_PLIST_ERROR || code == LOCKDOWN_E_SSL_ERROR;
+
+	if (broke && handset_find(udid, NULL) < 0)
+		return error_set(err, ERROR_UNPLUGGED, "lockdownd", code,
+				 "The phone was unplugged");
+	return lockdownd_error_set(err, code);
+}
+
+int handset_identity(plist_t values, const char *udid, sd_json_variant **identity,
+		     struct error *err)
+{
+	const char *said = value_text(values, "UniqueDeviceID");
+	int r;
+
+	if (said && !text_equal_fold(said, udid))
+		return error_set(err, ERROR_NO_PHONE, "lockdownd", 0, "Another phone answered");
+	r = identity_add_text(identity, "udid", udid);
+	if (r >= 0)
+		r = identity_add_ecid(identity, value_number(values, "UniqueChipID"));
+	for (size_t i = 0; r >= 0 && i < ARRAY_LEN(texts); i++)
+		r = identity_add_text(identity, texts[i].field, value_text(values, texts[i].key));
+	if (r < 0)
+		return error_set_errno(err, ERROR_BUG, "worker", -r, "Cannot build the identity");
+	return 0;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * A phone that is asked through usbmuxd: the connection to its lockdown port. Nothing here pairs,
+ * starts a session or raises a dialog (reference: device-protocols.md §4.2, §4.3).
+ */
+#include "base/error.h"
+#include "worker/request.h"
+#include "worker/value.h"
+#include <libimobiledevice/libimobiledevice.h>
+#include <libimobiledevice/lockdown.h>
+
+/* What we call ourselves in every question to a phone. */
+#define HANDSET_LABEL "idevicerescue"
+
+struct handset {
+	char udid[REQUEST_UDID_BYTES];
+	idevice_t device;          /* owned */
+	lockdownd_client_t client; /* owned; plain, until a session is started on it */
+};
+
+/*
+ * Is the phone on the mux, by cable? 0, or why not: ERROR_NO_SERVICE (usbmuxd is not there or does
+ * not answer), ERROR_NO_PHONE.
+ */
+int handset_find(const char *udid, struct error *err);
+
+/*
+ * Connects. Returns 0 (the caller ends it with handset_done()), or a negative errno with err set:
+ * as handset_find(), ERROR_UNPLUGGED, ERROR_REFUSED (also while it boots), ERROR_SILENT.
+ */
+int handset_open(const char *udid, struct handset *ret, struct error *err);
+void handset_done(struct handset *handset);
+
+/* What lockdownd's code (never success) means here: a connection that broke may mean that the phone
+ * left. Returns the negative errno of error_set(). */
+int handset_failed(const char *udid, int code, struct error *err);
+
+/*
+ * Adds what lockdownd's dictionary of values says of the phone to the identity (README.md), after a
+ * look at whose it is. Returns 0, or a negative errno with err set.
+ */
+int handset_identity(plist_t values, const char *udid, sd_json_variant **identity,
+		     struct error *err);
