@@ -79,11 +79,24 @@ static void put_question(struct object *object, const struct job *job)
 }
 
 /* The error with what to do next. */
+/* What to do next: the engine's own rule knows more than the kind of its error. */
+static const char *next_of(const struct error *error)
+{
+	const struct message *message = message_for_error(error->kind);
+	const struct engine_rule *rules;
+	size_t count;
+
+	rules = engine_rule_all(&count);
+	for (size_t i = 0; i < count && strcmp(error->origin, "idevicerestore") == 0; i++)
+		if (strcmp(rules[i].text, error->text) == 0)
+			return rules[i].next;
+	return message ? message->text : "-";
+}
+
 static void put_error(struct object *object, const struct error *error)
 {
 	struct object wrapped = { 0 };
 	sd_json_variant *inner = NULL, *variant = NULL;
-	const struct message *next = message_for_error(error->kind);
 
 	if (error->kind == ERROR_NONE)
 		return;
@@ -91,8 +104,7 @@ static void put_error(struct object *object, const struct error *error)
 	object_check(object, object_end(&wrapped, &variant));
 	inner = sd_json_variant_ref(sd_json_variant_by_key(variant, "error"));
 	sd_json_variant_unref(variant);
-	object_check(object,
-		     sd_json_variant_set_field_string(&inner, "next", next ? next->text : "-"));
+	object_check(object, sd_json_variant_set_field_string(&inner, "next", next_of(error)));
 	object_take(object, "error", inner);
 }
 

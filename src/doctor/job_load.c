@@ -13,7 +13,10 @@
 #include <sys/stat.h>
 #include <time.h>
 
-enum { JOB_ID_TRIES = 100 };
+enum {
+	JOB_ID_TRIES = 100,
+	FOLDER_MODE = 0770, /* the worker that restores writes there; the rest is the umask's */
+};
 
 static int job_new(struct job **ret)
 {
@@ -91,7 +94,7 @@ static int make_folder(int jobs_fd, uint64_t wall_ms, struct job *job)
 
 		if (r < 0)
 			return r;
-		if (mkdirat(jobs_fd, job->id, 0755) == 0)
+		if (mkdirat(jobs_fd, job->id, FOLDER_MODE) == 0)
 			return 0;
 		if (errno != EEXIST)
 			return -errno;

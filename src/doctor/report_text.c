@@ -217,7 +217,18 @@ static void write_steps(struct page *page, sd_json_variant *steps)
 		write_step(page, sd_json_variant_by_index(steps, i));
 }
 
-/* Notes: their time, their word, and the texts in them. */
+/* What a note's word means for people; a word without a row is shown as it is. */
+static const char *note_text(const char *kind)
+{
+	char id[64];
+	const struct message *message;
+
+	snprintf(id, sizeof(id), "report-note-%s", kind);
+	message = message_find(id);
+	return message ? message->text : kind;
+}
+
+/* Notes: their time, what they mean, and the texts in them. */
 static void write_events(struct page *page, sd_json_variant *events)
 {
 	char time[TIME_BYTES];
@@ -230,7 +241,7 @@ static void write_events(struct page *page, sd_json_variant *events)
 		sd_json_variant *fields = sd_json_variant_by_key(event, "fields");
 
 		fprintf(page->out, "  %s  %s", format_time(number_of(event, "time_ms"), time),
-			text_of(event, "kind"));
+			note_text(text_of(event, "kind")));
 		for (size_t k = 1; k < sd_json_variant_elements(fields); k += 2) {
 			sd_json_variant *value = sd_json_variant_by_index(fields, k);
 

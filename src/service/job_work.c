@@ -442,10 +442,16 @@ void work_look(struct run *run, const struct phone *phone)
 		run_step_done(run, NULL, false);
 		return;
 	}
-	if (run_step_kind(run) == STEP_EXIT_RECOVERY && phone->enumerations != run->enumeration &&
-	    phone->presence == PRESENCE_PRESENT)
+	/* while buttons are held it may start more than once */
+	if (run->doing != DOING_AWAIT_MODE || phone->presence != PRESENCE_PRESENT ||
+	    phone->enumerations == run->enumeration)
+		return;
+	if (run_step_kind(run) == STEP_EXIT_RECOVERY)
 		run_step_fail(run, ERROR_REFUSED, true,
 			      "the phone came back into recovery instead of starting iOS");
+	else if (run_step_kind(run) == STEP_ENTER_RECOVERY)
+		run_step_fail(run, ERROR_REFUSED, true,
+			      "the phone came back without having entered recovery");
 }
 
 static const char *late_text(enum step_kind kind)

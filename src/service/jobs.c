@@ -173,11 +173,12 @@ static int add_present(const struct run *run, sd_json_variant **object)
 {
 	int r = 0;
 
+	/* of one that has ended there is nothing to wait for */
+	if (run->doing == DOING_OVER || !run->job || job_state_is_end(job_state(run->job)))
+		return 0;
 	if (run->guidance[0] != '\0')
 		r = sd_json_variant_set_field_string(object, "guidance", run->guidance);
-	if (r >= 0 && run->doing == DOING_AWAIT_PHONE && !says(*object, "awaiting"))
-		r = sd_json_variant_set_field_string(object, "awaiting", "phone");
-	else if (r >= 0 && run->left && run->doing != DOING_OVER && !says(*object, "awaiting"))
+	if (r >= 0 && (run->doing == DOING_AWAIT_PHONE || run->left) && !says(*object, "awaiting"))
 		r = sd_json_variant_set_field_string(object, "awaiting", "phone");
 	return r;
 }

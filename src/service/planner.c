@@ -2,6 +2,7 @@
 /*
  * Owns the plannings that wait for a worker:
  *
+ *        (a phone that has just been plugged in: until it is known who it is)
  *             goal without firmware
  *   request ─────────────────────────────────────────────────────▶ plan_make() ─▶ answer (freed)
  *      │ a file, or one of this build in the cache                     ▲
@@ -9,7 +10,8 @@
  *      └── catalogue worker ──▶ (cache?) ──▶ check worker ─────────────┘
  *               └─ no network: what the cache has for this product
  *
- * Invariant: link != NULL for every planning in the list. The limit is one for both workers.
+ * Invariant: every planning in the list waits: for its phone (waiting), or has a link. The limit is
+ * one for both workers.
  */
 #include "service/planner.h"
 #include "base/clock.h"
@@ -23,9 +25,7 @@
 #include <sys/stat.h>
 
 struct planner {
-	struct fleet *fleet;
-	struct worker_pool *pool;
-	const struct storage *storage;
+	struct planner_options options;
 	struct planning *plannings;
 };
 
@@ -40,8 +40,10 @@ struct planning {
 	char build[FIRMWARE_TEXT_BYTES]; /* wanted, "" the newest */
 	struct room room;
 	struct firmware firmware;
-	struct variant update, erase; /* name "" if there is none for this board */
-	uint64_t until_ms;
+	struct variant update, erase;   /* name "" if there is none for this board */
+	char file[FIRMWARE_PATH_BYTES]; /* that the person brought, "" none */
+	bool waiting;                   /* for who the phone is, until known_until_ms */
+	uint64_t known_until_ms, until_ms;
 	struct worker_link *link;
 	planner_fn fn;
 	void *user;
@@ -77,9 +79,9 @@ static void planning_fail(struct planning *planning, const struct error *err)
 
 static const struct phone *planning_phone(const struct planning *planning)
 {
-	const struct phone *phone = fleet_get(planning->planner->fleet, planning->phone_id);
+	const struct phone *phone = fleet_get(planning->planner->options.fleet, planning->phone_id);
 
-	if (!phone && fleet_find(planning->planner->fleet, planning->key, &phone, NULL) < 0)
+	if (!phone && fleet_find(planning->planner->options.fleet, planning->key, &phone, NULL) < 0)
 		return NULL;
 	return phone->presence == PRESENCE_GONE ? NULL : phone;
 }
@@ -142,7 +144,7 @@ static void planning_ask(struct planning *planning, const char *kind, int built,
 	struct error err;
 	int r;
 
-	if (built < 0 || !planning->planner->pool) {
+	if (built < 0 || !planning->planner->options.pool) {
 		planning_fail_kind(planning, built < 0 ? ERROR_BUG : ERROR_UNSUPPORTED,
 				   built < 0 ? "a request cannot be made"
 					     : "a tape is played: no worker can be asked");
@@ -150,7 +152,7 @@ static void planning_ask(struct planning *planning, const char *kind, int built,
 	}
 	request.total_ms =
 	    planning->until_ms > now_ms ? (unsigned)(planning->until_ms - now_ms) : 1;
-	r = worker_link_new(planning->planner->pool, &request, &planning->link, &err);
+	r = worker_link_new(planning->planner->options.pool, &request, &planning->link, &err);
 	if (r < 0)
 		planning_fail(planning, &err);
 }
@@ -304,30 +306,49 @@ static void planning_catalogue(struct planning *planning)
 
 /* --- requests -------------------------------------------------------------------------------- */
 
-static int take_model(struct planning *planning, const struct planner_request *request,
-		      struct error *err)
+static int take_product(struct planning *planning, const char *product, struct error *err)
 {
 	const struct model *model;
 
-	if (!request->phone) {
-		text_copy(planning->product, sizeof(planning->product), request->product);
-		model = model_by_product(planning->product);
-		if (!model)
-			return error_set(err, ERROR_UNSUPPORTED, "service", 0,
-					 "there is no model '%s' in the table", planning->product);
-		text_copy(planning->board, sizeof(planning->board), model->board);
-		return 0;
-	}
-	planning->phone_id = request->phone->id;
-	phone_key(request->phone, planning->key);
-	model = request->phone->identity.model;
-	text_copy(planning->product, sizeof(planning->product), request->phone->identity.product);
+	text_copy(planning->product, sizeof(planning->product), product);
+	model = model_by_product(planning->product);
+	if (!model)
+		return error_set(err, ERROR_UNSUPPORTED, "service", 0,
+				 "there is no model '%s' in the table", planning->product);
+	text_copy(planning->board, sizeof(planning->board), model->board);
+	return 0;
+}
+
+static int take_model(struct planning *planning, struct error *err)
+{
+	const struct phone *phone;
+	const struct model *model;
+
+	if (planning->phone_id == 0)
+		return take_product(planning, planning->product, err);
+	phone = planning_phone(planning);
+	if (!phone)
+		return error_set(err, ERROR_UNPLUGGED, "service", 0,
+				 "the phone left the USB bus meanwhile");
+	model = phone->identity.model;
+	text_copy(planning->product, sizeof(planning->product), phone->identity.product);
 	text_copy(planning->board, sizeof(planning->board), model ? model->board : "");
-	if (goal_fact(request->goal)->firmware && planning->board[0] == '\0')
+	if (goal_fact(planning->goal)->firmware && planning->board[0] == '\0')
 		return error_set(err, ERROR_UNSUPPORTED, "service", 0,
 				 "the model of this phone is not known, so no firmware can be "
 				 "chosen for it");
 	return 0;
+}
+
+/* Is it still being asked who it is? A phone that was plugged in a second ago is. */
+static bool phone_is_being_asked(const struct planning *planning)
+{
+	const struct phone *phone = planning_phone(planning);
+
+	return phone && phone->mode == MODE_NORMAL && !phone->identity.model &&
+	       planning->planner->options.pool &&
+	       !asker_problem(planning->planner->options.asker, phone) &&
+	       clock_now_ms() < planning->known_until_ms;
 }
 
 /* A file that the person brought. */
@@ -352,22 +373,22 @@ static int take_file(struct planning *planning, const char *file, struct error *
 	return 0;
 }
 
-static void planning_begin(struct planning *planning, const struct planner_request *request)
+static void planning_begin(struct planning *planning)
 {
-	const char *file = request->file ?: "";
+	const bool brought = planning->file[0] != '\0';
 	struct error err;
 	int r;
 
-	r = take_model(planning, request, &err);
+	r = take_model(planning, &err);
 	if (r >= 0)
-		r = storage_room(planning->planner->storage, &planning->room, &err);
-	if (r >= 0 && file[0] != '\0')
-		r = take_file(planning, file, &err);
+		r = storage_room(planning->planner->options.storage, &planning->room, &err);
+	if (r >= 0 && brought)
+		r = take_file(planning, planning->file, &err);
 	if (r < 0)
 		planning_fail(planning, &err);
-	else if (!goal_fact(request->goal)->firmware)
+	else if (!goal_fact(planning->goal)->firmware)
 		planning_make(planning);
-	else if (file[0] != '\0')
+	else if (brought)
 		planning_check(planning);
 	else if (planning->build[0] != '\0' &&
 		 storage_find_firmware(&planning->room, planning->product, planning->build,
@@ -377,10 +398,36 @@ static void planning_begin(struct planning *planning, const struct planner_reque
 		planning_catalogue(planning);
 }
 
+void planner_review(struct planner *planner)
+{
+	struct planning *planning = planner->plannings;
+
+	while (planning) {
+		if (!planning->waiting || phone_is_being_asked(planning)) {
+			planning = planning->next;
+			continue;
+		}
+		planning->waiting = false;
+		planning_begin(planning);
+		planning = planner->plannings; /* it may have ended, and others with it */
+	}
+}
+
+uint64_t planner_deadline(const struct planner *planner)
+{
+	uint64_t deadline_ms = UINT64_MAX;
+
+	for (const struct planning *one = planner->plannings; one; one = one->next)
+		if (one->waiting && one->known_until_ms < deadline_ms)
+			deadline_ms = one->known_until_ms;
+	return deadline_ms;
+}
+
 void planner_plan(struct planner *planner, const struct planner_request *request, planner_fn fn,
 		  void *user)
 {
 	struct planning *planning = calloc(1, sizeof(*planning));
+	uint64_t now_ms = clock_now_ms();
 
 	if (!planning) {
 		struct error err;
@@ -393,13 +440,24 @@ void planner_plan(struct planner *planner, const struct planner_request *request
 		.planner = planner,
 		.next = planner->plannings,
 		.goal = request->goal,
-		.until_ms = clock_now_ms() + timing_ms(TIMING_PLAN),
+		.known_until_ms = now_ms + timing_ms(TIMING_PROBE_SILENCE),
+		.until_ms = now_ms + timing_ms(TIMING_PLAN),
 		.fn = fn,
 		.user = user,
 	};
 	text_copy(planning->build, sizeof(planning->build), request->build);
+	text_copy(planning->product, sizeof(planning->product), request->product);
+	text_copy(planning->file, sizeof(planning->file), request->file);
+	if (request->phone) {
+		planning->phone_id = request->phone->id;
+		phone_key(request->phone, planning->key);
+	}
 	planner->plannings = planning;
-	planning_begin(planning, request);
+	planning->waiting = phone_is_being_asked(planning);
+	if (planning->waiting)
+		planner->options.touched_fn(planner->options.touched_user);
+	else
+		planning_begin(planning);
 }
 
 void planner_forget(struct planner *planner, const void *user)
@@ -411,14 +469,13 @@ void planner_forget(struct planner *planner, const void *user)
 	}
 }
 
-int planner_new(struct fleet *fleet, struct worker_pool *pool, const struct storage *storage,
-		struct planner **ret)
+int planner_new(const struct planner_options *options, struct planner **ret)
 {
 	struct planner *planner = calloc(1, sizeof(*planner));
 
 	if (!planner)
 		return -ENOMEM;
-	*planner = (struct planner){ .fleet = fleet, .pool = pool, .storage = storage };
+	planner->options = *options;
 	*ret = planner;
 	return 0;
 }

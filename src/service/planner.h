@@ -7,6 +7,7 @@
  */
 #include "doctor/plan.h"
 #include "phone/fleet.h"
+#include "service/ask.h"
 #include "service/storage.h"
 #include "service/worker_pool.h"
 
@@ -24,9 +25,16 @@ struct planner_request {
 /* The plan (borrowed for the call) with err == NULL, or plan == NULL and why there is none. */
 typedef void (*planner_fn)(const struct plan *plan, const struct error *err, void *user);
 
-/* All borrowed; pool may be NULL: then only goals without firmware can be planned. */
-int planner_new(struct fleet *fleet, struct worker_pool *pool, const struct storage *storage,
-		struct planner **ret);
+/* All borrowed. */
+struct planner_options {
+	struct fleet *fleet;
+	struct asker *asker;
+	struct worker_pool *pool; /* NULL: only goals without firmware can be planned */
+	const struct storage *storage;
+	asker_touched_fn touched_fn; /* planner_review() is to be called soon, from the loop */
+	void *touched_user;
+};
+int planner_new(const struct planner_options *options, struct planner **ret);
 /* Cancels what runs; nobody is called. NULL is fine; returns NULL. */
 struct planner *planner_free(struct planner *planner);
 DEFINE_CLEANUP(struct planner *, planner_free)
@@ -38,3 +46,9 @@ DEFINE_CLEANUP(struct planner *, planner_free)
 void planner_plan(struct planner *planner, const struct planner_request *request, planner_fn fn,
 		  void *user);
 void planner_forget(struct planner *planner, const void *user);
+
+/* After any change of the fleet, and at planner_deadline(): goes on with what waited to know who
+ * its phone is. Not from inside a fleet event. */
+void planner_review(struct planner *planner);
+/* UINT64_MAX if nothing waits. */
+uint64_t planner_deadline(const struct planner *planner);

@@ -488,7 +488,8 @@ struct server *server_free(struct server *server)
 	if (server->varlink) {
 		(void)sd_varlink_server_shutdown(server->varlink);
 		sd_varlink_server_unref(server->varlink);
-		(void)unlink(server->path);
+		if (server->path)
+			(void)unlink(server->path);
 	}
 	free(server->path);
 	free(server);

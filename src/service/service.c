@@ -140,6 +140,7 @@ static void deadline_arm(struct service *service)
 
 	deadline_ms = earlier(deadline_ms, asker_deadline(service->asker));
 	deadline_ms = earlier(deadline_ms, jobs_deadline(service->jobs));
+	deadline_ms = earlier(deadline_ms, planner_deadline(service->planner));
 	if (deadline_ms == UINT64_MAX) {
 		(void)sd_event_source_set_enabled(service->deadline, SD_EVENT_OFF);
 		return;
@@ -180,6 +181,7 @@ static int on_review(sd_event_source *source, void *user)
 
 	jobs_review(service->jobs); /* first: what a job has taken is not asked */
 	asker_review(service->asker);
+	planner_review(service->planner);
 	deadline_arm(service);
 	tell_systemd(service);
 	return 0;
@@ -225,6 +227,20 @@ static int start_loop(struct service *service)
 	return r;
 }
 
+static int start_planner(struct service *service)
+{
+	const struct planner_options options = {
+		.fleet = service->fleet,
+		.asker = service->asker,
+		.pool = service->pool,
+		.storage = service->storage,
+		.touched_fn = service_touch,
+		.touched_user = service,
+	};
+
+	return planner_new(&options, &service->planner);
+}
+
 static int start_phones(struct service *service, const struct service_options *options)
 {
 	int r = fleet_new(on_fleet_event, service, &service->fleet);
@@ -254,7 +270,7 @@ static int start_jobs(struct service *service, const struct service_options *opt
 	if (r >= 0)
 		r = consents_new(&service->consents);
 	if (r >= 0)
-		r = planner_new(service->fleet, service->pool, service->storage, &service->planner);
+		r = start_planner(service);
 	if (r < 0)
 		return r;
 	jobs.storage = service->storage;

@@ -11,7 +11,9 @@
 #include <sys/statfs.h>
 
 enum {
-	FOLDER_MODE = 02770,
+	/* In the image the folder above has the group that the workers are in, and hands it on; our
+	 * sandbox forbids setting that bit ourselves (RestrictSUIDSGID=). */
+	FOLDER_MODE = 0770,
 	FILE_MODE = 0660,
 	/* Journal, report and the engine's log of one job. */
 	ROOM_BYTES_MIN = 4 * 1024 * 1024,
@@ -138,10 +140,7 @@ static int folder_make(const char *path, struct error *err)
 {
 	if (path[0] == '\0')
 		return folder_refuse("", ENAMETOOLONG, err);
-	if (mkdir(path, FOLDER_MODE) == 0)
-		/* mkdir() takes the umask off; exFAT has no modes, and needs none */
-		(void)chmod(path, FOLDER_MODE);
-	else if (errno != EEXIST)
+	if (mkdir(path, FOLDER_MODE) < 0 && errno != EEXIST)
 		return folder_refuse(path, errno, err);
 	if (access(path, W_OK | X_OK) < 0)
 		return folder_refuse(path, errno, err);

@@ -78,7 +78,6 @@ int catalogue_ipswme_parse(const char *text, size_t n, const char *product, bool
 		if (catalogue_list_add(&list, &entry, is_test) < 0)
 			return -ENOMEM;
 	}
-	*ret = list;
-	list = (struct catalogue_list){};
+	*ret = TAKE_STRUCT(list);
 	return 0;
 }

@@ -131,7 +131,6 @@ int catalogue_itunes_parse(const char *text, size_t n, const char *product, bool
 	builds = product_find(lists, product);
 	if (builds && builds_read(builds, product, is_test, &list) < 0)
 		return -ENOMEM;
-	*ret = list;
-	list = (struct catalogue_list){};
+	*ret = TAKE_STRUCT(list);
 	return 0;
 }

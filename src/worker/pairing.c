@@ -40,8 +40,11 @@ enum {
 	PREFLIGHT_MS = 6000, /* two keys made by a slow computer, and a few round trips */
 	AGAIN_MS = 4000,
 	DENIED_MS = 10000, /* asked again at once, the dialog would pester who has just denied it */
-	BACK_MS = 20000,   /* some phones leave the bus once when they were trusted */
-	POLL_MS = 300,     /* for a record that is expected: usbmuxd 1.1.1-7 tells nobody */
+	/* Two parties at once break one record. A phone that refuses a second one that it has just
+	 * made is not healed by a third tap. */
+	REFUSED_MAX = 2,
+	BACK_MS = 20000, /* some phones leave the bus once when they were trusted */
+	POLL_MS = 300,   /* for a record that is expected: usbmuxd 1.1.1-7 tells nobody */
 	POLL_IDLE_MS = 2000,
 	SETTLE_MS = 2000,
 	LIMIT_MARGIN_MS = 1000, /* the result is to be there before the service's own limit */
@@ -62,6 +65,7 @@ struct pairing {
 	bool lacked;              /* there was no record for a while */
 	bool paired;              /* and one came while we watched */
 	bool ours;                /* by our Pair */
+	unsigned refused;         /* records that came while we watched and were refused then */
 };
 
 /* What the person reads when the limit is over, by what the phone said last. */
@@ -259,6 +263,11 @@ static int turn_with_record(struct pairing *p, sd_json_variant **ret_identity, s
 		r = p->lacked ? say(p, TRUST_WORD_STALE, &session.reason, err) : 0;
 		if (r == 0)
 			r = record_forget(p->udid, err);
+		p->refused += p->lacked;
+		if (r == 0 && p->refused >= REFUSED_MAX)
+			r = error_set(
+			    err, ERROR_REFUSED, "lockdownd", session.reason.code,
+			    "The phone pairs and then refuses the record it has just made");
 		p->ours = p->paired = false;
 		p->next_look_ms = 0;
 		return r < 0 ? r : 0;

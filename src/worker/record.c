@@ -72,22 +72,24 @@ static int remove_records(DIR *folder, uint64_t *ret)
 {
 	struct dirent *entry;
 	uint64_t count = 0;
-	int r;
+	int fd = dirfd(folder), r;
 
+	if (fd < 0)
+		return -errno;
 	while (errno = 0, (entry = readdir(folder)) != NULL) {
 		if (!record_file_name(entry->d_name))
 			continue;
-		r = remove_file(dirfd(folder), entry->d_name);
+		r = remove_file(fd, entry->d_name);
 		if (r < 0)
 			return r;
 		count += (uint64_t)r;
 	}
 	if (errno != 0)
 		return -errno;
-	r = remove_file(dirfd(folder), identity_file);
+	r = remove_file(fd, identity_file);
 	if (r < 0)
 		return r;
-	if (fsync(dirfd(folder)) < 0 && errno != EINVAL)
+	if (fsync(fd) < 0 && errno != EINVAL)
 		return -errno;
 	*ret = count;
 	return 0;

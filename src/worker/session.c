@@ -193,8 +193,7 @@ int session_open(const char *udid, struct session *ret, struct error *err)
 	    sd_json_variant_set_field_string(&session.identity, "udid", udid) < 0)
 		return error_set_errno(err, ERROR_BUG, "worker", ENOMEM,
 				       "Cannot build the identity");
-	*ret = session;
-	session = (struct session){};
+	*ret = TAKE_STRUCT(session);
 	return 0;
 }
 

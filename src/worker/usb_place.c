@@ -71,8 +71,7 @@ int usb_place_open(enum mode mode, unsigned bus, unsigned address, struct usb_pl
 	r = libusb_open(place.device, &place.handle);
 	if (r < 0)
 		return libusb_error_set(err, r);
-	*ret = place;
-	place = (struct usb_place){};
+	*ret = TAKE_STRUCT(place);
 	return 0;
 }
 

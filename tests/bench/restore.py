@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The engine inside our job beside the same engine alone: same phone, same file, same servers, in turns. Natively, in the
-build root; prints one JSON object {"ours": [seconds…], "bare": […], "service_kib": N}.
+"""The engine inside our job beside the same engine alone: same phone, same file, same servers, in turns. Natively, in
+the build root; prints one JSON object {"ours": [seconds…], "bare": […], "service_kib": N}.
 
 usage: tests/bench/restore.py [--rounds N]
 """

@@ -68,12 +68,19 @@ static void bench_start_jobs(struct bench *bench)
 		.touched_fn = on_touched,
 		.user = bench,
 	};
+	struct planner_options planner = {
+		.fleet = bench->fleet,
+		.asker = bench->asker,
+		.pool = bench->pool,
+		.touched_fn = on_touched,
+		.touched_user = bench,
+	};
 
 	assert_int_equal(storage_new(&storage, &bench->storage), 0);
 	jobs.storage = bench->storage;
 	assert_int_equal(consents_new(&bench->consents), 0);
-	assert_int_equal(planner_new(bench->fleet, bench->pool, bench->storage, &bench->planner),
-			 0);
+	planner.storage = bench->storage;
+	assert_int_equal(planner_new(&planner, &bench->planner), 0);
 	assert_int_equal(jobs_new(&jobs, &bench->jobs), 0);
 }
 
