@@ -264,7 +264,7 @@ static int turn_with_record(struct pairing *p, sd_json_variant **ret_identity, s
 		if (r == 0)
 			r = record_forget(p->udid, err);
 		p->refused += p->lacked;
-		if (r == 0 && p->refused >= REFUSED_MAX)
+		if (r >= 0 && p->refused >= REFUSED_MAX)
 			r = error_set(
 			    err, ERROR_REFUSED, "lockdownd", session.reason.code,
 			    "The phone pairs and then refuses the record it has just made");

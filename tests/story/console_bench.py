@@ -15,7 +15,7 @@ import ptyprocess
 import pyte
 
 TREE = Path(__file__).resolve().parents[2]
-PROGRAM = os.environ.get("IDR_PROGRAM", str(TREE / "build" / "idevicerescue"))
+PROGRAM = str(TREE / os.environ.get("IDR_BUILD", "build/asan") / "idevicerescue")
 WORKER = str(TREE / "tests" / "story" / "console_worker.py")
 GOLDEN = TREE / "tests" / "story" / "golden" / "console"
 LIMIT_S = 20

@@ -84,6 +84,17 @@ def test_denied_dialog_is_told_and_the_next_tap_counts(bed):
     assert rescue.until_end(name)["state"] == "done"
 
 
+def test_phone_that_refuses_what_it_has_just_paired(bed):
+    """No tap heals that: the job ends soon, and says so."""
+    rescue = bed(stale_record="yes", trust_after_ms=1)
+    before = rescue.phone.state()
+    rescue.until_phone(model="iPhone 13")
+    result = rescue.json("trust", "reset", rescue.ecid)
+    assert result["exit"] == 5 and "refuses" in result["job"]["error"]["text"], result
+    assert len(rescue.phone.seen("paired")) == 2
+    assert rescue.phone.state()["files_digest"] == before["files_digest"]
+
+
 def test_phone_in_recovery_goes_back_with_its_files(bed):
     rescue = bed(mode="recovery")
     before = rescue.phone.state()

@@ -15,7 +15,7 @@ import pytest
 import fake_mux
 from fake_mux import CLOSE, SILENCE, UDID, FakeMux, normal_lockdown, phone, restored
 
-PROGRAM = os.path.join(os.environ.get("IDR_PROGRAMS", "build/asan"), "idevicerescue-worker")
+PROGRAM = os.path.join(os.environ.get("IDR_BUILD", "build/asan"), "idevicerescue-worker")
 PROBE = {"v": 1, "type": "request", "kind": "probe"}
 WATCH = {"v": 1, "type": "request", "kind": "mux-watch"}
 LINE_BYTES_MAX = 64 * 1024
