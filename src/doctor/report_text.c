@@ -220,12 +220,23 @@ static void write_steps(struct page *page, sd_json_variant *steps)
 /* What a note's word means for people; a word without a row is shown as it is. */
 static const char *note_text(const char *kind)
 {
-	char id[64];
+	static const struct {
+		const char *kind, *id;
+	} rows[] = {
+		{ "guidance", "report-note-guidance" },
+		{ "note", "report-note-note" },
+		{ "phone-back", "report-note-phone-back" },
+		{ "phone-left", "report-note-phone-left" },
+		{ "trust", "report-note-trust" },
+	};
 	const struct message *message;
 
-	snprintf(id, sizeof(id), "report-note-%s", kind);
-	message = message_find(id);
-	return message ? message->text : kind;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		message = strcmp(rows[i].kind, kind) == 0 ? message_find(rows[i].id) : NULL;
+		if (message)
+			return message->text;
+	}
+	return kind;
 }
 
 /* Notes: their time, what they mean, and the texts in them. */

@@ -13,12 +13,19 @@ from pathlib import Path
 
 import ptyprocess
 import pyte
+from native_service import ENVIRONMENT, PROGRAM
 
 TREE = Path(__file__).resolve().parents[2]
-PROGRAM = str(TREE / os.environ.get("IDR_BUILD", "build/asan") / "idevicerescue")
 WORKER = str(TREE / "tests" / "story" / "console_worker.py")
 GOLDEN = TREE / "tests" / "story" / "golden" / "console"
 LIMIT_S = 20
+# handle_segv: a crash is for the console's own handler. The terminal's size is asked of the terminal, not taken from
+# variables (pytest's parallel runs set them).
+CONSOLE_ENVIRONMENT = {
+    **{name: value for name, value in ENVIRONMENT.items() if name not in ("LINES", "COLUMNS")},
+    "ASAN_OPTIONS": ENVIRONMENT["ASAN_OPTIONS"] + ":handle_segv=0",
+    "LSAN_OPTIONS": f"print_suppressions=0:suppressions={TREE / 'tests/story/ncurses.lsan'}",
+}
 
 
 class Phone:
@@ -78,7 +85,7 @@ class Bench:
             [PROGRAM, "serve", "--foreground", "--socket", self.socket, "--replay",
              str(self.folder / "tape"), "--worker", WORKER],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            env={**os.environ, "IDR_TEST_FOLDER": str(self.folder)})
+            env={**ENVIRONMENT, "IDR_TEST_FOLDER": str(self.folder)})
         log.close()
         wait_until(self.answers_calls, "the service answers at its socket")
         return self
@@ -141,7 +148,7 @@ class Terminal:
         self.screen = Screen(columns, rows)
         self.stream = Stream(self.screen)
         self.raw = b""
-        environment = {**os.environ, "TERM": term, **(env or {})}
+        environment = {**CONSOLE_ENVIRONMENT, "TERM": term, **(env or {})}
         self.child = ptyprocess.PtyProcess.spawn([PROGRAM, "console", "--socket", bench.socket],
                                                  env=environment, dimensions=(rows, columns))
 

@@ -158,8 +158,8 @@ class Rescue:
         self.starts += 1
         with open(self.log, "a", encoding="utf-8") as log:
             self.service = subprocess.Popen(
-                [*self.prefix, PROGRAM, "serve", "--foreground", "--socket", self.socket, "--replay", self.tape, "--worker", self.worker,
-                 "--storage", self.storage], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=TREE,
+                [*self.prefix, PROGRAM, "serve", "--foreground", "--socket", self.socket, "--replay", self.tape,
+                 "--worker", self.worker, "--storage", self.storage], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=TREE,
                 env=self.environment)
         until("the service listens", lambda: self.log_text().count("listening at") >= self.starts or
               self.service.poll() is not None)
@@ -246,7 +246,8 @@ class Rescue:
 
         def look():
             last[:] = self.phones()
-            return next((phone for phone in last if all(phone.get(key) == value for key, value in wanted.items())), None)
+            fits = [phone for phone in last if all(phone.get(key) == value for key, value in wanted.items())]
+            return fits[0] if fits else None
 
         return until(lambda: f"a phone with {wanted}; there is {last}", look, limit)
 

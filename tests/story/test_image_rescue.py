@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From broken trust to a restored phone, in the booted image under UEFI with Secure Boot: our service, its sandboxed
-workers, Debian's kernel, usbmuxd and idevicerestore, phones over USB, pretended Apple servers over the emulated network.
+workers, Debian's kernel, usbmuxd and idevicerestore, phones over USB, pretended Apple servers over the emulated
+network.
 
 One boot. Each test has a phone of its own; the phones' own counts (erases, updates, digest of the user's files) judge.
 Reports of the jobs are kept in build/reports.
@@ -261,7 +262,8 @@ def test_cable_pulled_while_ios_is_sent(machine):
 def test_service_killed_while_ios_is_sent(machine):
     phone = Handset(machine, KILL)
     name = phone.start_erase()
-    phone.until_job(name, lambda one: (one.get("progress") or {}).get("part") == "upload-system" or one["state"] in ENDS)
+    phone.until_job(name, lambda one: one["state"] in ENDS or
+                    (one.get("progress") or {}).get("part") == "upload-system")
     machine.ok("systemctl kill --signal=SIGKILL idevicerescue.service")
     phone.until("the service is back", lambda: machine.run("idevicerescue list").status == 0)
     job = phone.tap_whenever_asked(name)

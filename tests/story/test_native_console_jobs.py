@@ -6,10 +6,9 @@ import os
 import re
 import signal
 
-import console_bench
 import pytest
 from console_bench import Terminal
-from native_service import PROGRAM, Service, iboot, until
+from native_service import Service, iboot, until
 
 ECID = 0x001C1D0E3A91002E
 UDID = "00008110-001C1D0E3A91002E"
@@ -109,10 +108,9 @@ def desk_fixture(tmp_path):
 
 
 @pytest.fixture(name="console")
-def console_fixture(monkeypatch):
+def console_fixture():
     """Opens consoles and closes them."""
     opened = []
-    monkeypatch.setattr(console_bench, "PROGRAM", str(PROGRAM))
 
     def opener(desk, **options):
         opened.append(Terminal(desk, **options))

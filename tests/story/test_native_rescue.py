@@ -152,7 +152,8 @@ def test_erase_needs_a_typed_consent(bed):
     before = rescue.phone.state()
     assert rescue.json("restore", rescue.ecid, "--erase")["exit"] == 6
     plan = rescue.ok("plan", rescue.ecid, "erase")["plan"]
-    wrong = [("--consent", "0000-0000-0000", "--confirm", rescue.last4()), ("--consent", plan["token"], "--confirm", "!!!!"),
+    wrong = [("--consent", "0000-0000-0000", "--confirm", rescue.last4()),
+             ("--consent", plan["token"], "--confirm", "!!!!"),
              ("--consent", plan["token"]), ("--confirm", rescue.last4())]
     for words in wrong:
         assert rescue.json("restore", rescue.ecid, "--erase", *words)["exit"] in {2, 6}, words

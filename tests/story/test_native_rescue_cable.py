@@ -82,8 +82,8 @@ def test_pulled_for_good(folder, apple, known):
     with Rescue(folder, apple, ipsw=known, mode="recovery", faults=["recovery got data 30 unplug"]) as rescue:
         rescue.until_phone(mode="recovery")
         name = rescue.start("restore", rescue.ecid, "--update")
-        told = rescue.until_job(name, lambda one: one.get("awaiting") == "phone" and one["steps"][one["step"]]["state"] != "running"
-                                or one["state"] in ENDS, LIMIT)
+        told = rescue.until_job(name, lambda one: one["state"] in ENDS or one.get("awaiting") == "phone" and
+                                one["steps"][one["step"]]["state"] != "running", LIMIT)
         assert told["state"] == "running", told
         rescue.ok("job", "cancel", name)
         assert rescue.until_end(name)["state"] in {"cancelled", "failed"}

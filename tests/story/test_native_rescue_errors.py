@@ -78,7 +78,8 @@ def test_unknown_phone(bed):
 
 def test_two_phones_match(bed):
     with bed() as rescue:
-        with SimPhone(rescue.folder, "iphone13-recovery", name="second", usbmuxd=False, libusb=rescue.phone.bus, unit=7):
+        with SimPhone(rescue.folder, "iphone13-recovery", name="second", usbmuxd=False, unit=7,
+                      libusb=rescue.phone.bus):
             until("both are seen", lambda: len(rescue.phones()) == 2)
             refused(rescue, 4, "restore", "iPhone 13", "--update", says=("ecid:",))
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """SIGKILL of anything but the engine and its parent at random moments of a restore: it still ends right, once.
 
-Each round is a whole restore with some kills; IDR_SEED repeats a run. What is killed is started again by whoever does so
-in the image: systemd the service and the console, the person the command line, the service its workers."""
+Each round is a whole restore with some kills; IDR_SEED repeats a run. What is killed is started again by whoever does
+so in the image: systemd the service and the console, the person the command line, the service its workers."""
 
 import os
 import random
@@ -87,8 +87,11 @@ def test_restore_survives(folder, apple, ipsws, number):
 
 def judge(rescue, name, erase):
     """Once: for the phone, in the journal, in the report."""
-    state = until("the phone is back", lambda: (lambda now: now if now["mode"] == "normal" and now["attached"] else None)(
-        rescue.phone.state()))
+    def back():
+        now = rescue.phone.state()
+        return now if now["mode"] == "normal" and now["attached"] else None
+
+    state = until("the phone is back", back)
     assert (state["erases"], state["updates"]) == (int(erase), int(not erase))
     assert state["build"] == PHONES[PHONE][1]
     ends = [line["state"] for line in rescue.journal(name) if line["state"] in ENDS]

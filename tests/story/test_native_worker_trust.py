@@ -168,8 +168,8 @@ def test_check_of_a_silent_phone(simphone):
         fields = {"action": "check"}
         with WorkerRun("trust", mute.env(), udid=mute.udid, **fields) as first, \
                 WorkerRun("trust", other.env(), udid=other.udid, **fields) as second:
-            assert failure(first.result(40))[0] == "silent"
-            assert failure(second.result(40))[0] == "silent"
+            assert failure(first.result(60))[0] == "silent"
+            assert failure(second.result(60))[0] == "silent"
 
 
 # ---- verify
