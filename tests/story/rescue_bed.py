@@ -159,8 +159,8 @@ class Rescue:
         with open(self.log, "a", encoding="utf-8") as log:
             self.service = subprocess.Popen(
                 [*self.prefix, PROGRAM, "serve", "--foreground", "--socket", self.socket, "--replay", self.tape,
-                 "--worker", self.worker, "--storage", self.storage], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=TREE,
-                env=self.environment)
+                 "--worker", self.worker, "--storage", self.storage],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=TREE, env=self.environment)
         until("the service listens", lambda: self.log_text().count("listening at") >= self.starts or
               self.service.poll() is not None)
         assert self.service.poll() is None, self.log_tail()
