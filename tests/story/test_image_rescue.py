@@ -249,9 +249,9 @@ def test_update_keeps_the_files(machine):
 
 def test_cable_pulled_while_ios_is_sent(machine):
     phone = Handset(machine, CABLE)
-    phone.control("set fault=asr got byte 3000000 unplug:4000")
+    phone.control("set fault asr got byte 3000000 unplug:4000")
     name = phone.start_erase()
-    phone.until_job(name, lambda one: any("left" in str(step) or one.get("awaiting") for step in [one]) or
+    phone.until_job(name, lambda one: one.get("awaiting") == "phone" or
                     one["state"] in ENDS)
     job = phone.tap_whenever_asked(name, 2 * RESTORE_LIMIT)
     phone.keep_report(name)
