@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "base/cleanup.h"
+#include "face/amount_text.h"
 #include "face/command.h"
 #include "face/output.h"
 #include "face/phone_text.h"
@@ -54,6 +55,28 @@ static void rows_write(sd_json_variant *phone, const struct fact_row *rows, size
 
 		fact_write(output_text(rows[i].label), value);
 	}
+}
+
+/* What the phone tells only to a computer that it trusts. */
+static void storage_write(sd_json_variant *phone)
+{
+	uint64_t bytes = field_unsigned(phone, "capacity_bytes", 0);
+	uint64_t percent = field_unsigned(phone, "battery_percent", UINT64_MAX);
+	_cleanup_free_ char *battery = NULL;
+	char amount[AMOUNT_BYTES], number[24];
+
+	if (bytes > 0) {
+		amount_text_bytes(bytes, amount);
+		fact_write(output_text("console-fact-capacity"), amount);
+	}
+	if (percent == UINT64_MAX)
+		return;
+	snprintf(number, sizeof(number), "%" PRIu64, percent);
+	battery = message_format(field_true(phone, "battery_charging") ? "console-battery-charging"
+								       : "console-battery",
+				 "percent", number, NULL);
+	if (battery)
+		fact_write(output_text("console-fact-battery"), battery);
 }
 
 static void head_write(sd_json_variant *phone)
@@ -125,6 +148,9 @@ static void show_text(sd_json_variant *reply, sd_json_variant *phone)
 	head_write(phone);
 	printf("\n%s\n", output_text("console-section-identity"));
 	rows_write(phone, identity_rows, ARRAY_LEN(identity_rows));
+	storage_write(phone);
+	if (phone_text_trust(phone))
+		fact_write(output_text("console-fact-trust"), output_text(phone_text_trust(phone)));
 	connection_write(phone);
 	if (field_string(phone, "cpid")) {
 		printf("\n%s\n", output_text("console-section-boot-loader"));

@@ -6,6 +6,7 @@
 #include "face/console_text.h"
 #include "face/finding_text.h"
 #include "face/job_text.h"
+#include "face/phone_text.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -187,25 +188,9 @@ static int identity_add(const struct console_phone *phone, struct screen_prose *
 /* What trust is, in words; NULL where that means nothing or is not known. */
 static const char *trust_words(const struct console_phone *phone)
 {
-	static const struct {
-		enum trust trust;
-		const char *id;
-	} rows[] = {
-		{ TRUST_LOCKED, "console-trust-locked" },
-		{ TRUST_ASKING, "console-trust-asking" },
-		{ TRUST_DENIED, "console-trust-denied" },
-		{ TRUST_STALE, "console-trust-stale" },
-		{ TRUST_TRUSTED, "console-trust-trusted" },
-		{ TRUST_REFUSED_BY_POLICY, "console-trust-policy" },
-	};
-	enum mode mode = console_phone_mode(phone);
+	const char *id = phone_text_trust(phone->object);
 
-	if (mode != MODE_NORMAL && mode != MODE_RESTORE)
-		return NULL;
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		if (strcmp(trust_name(rows[i].trust), console_phone_text(phone, "trust")) == 0)
-			return console_text(rows[i].id);
-	return NULL;
+	return id ? console_text(id) : NULL;
 }
 
 /* Trust and usbmuxd mean something only where the phone's own system runs. */

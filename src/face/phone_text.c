@@ -2,6 +2,7 @@
 #include "face/phone_text.h"
 #include "base/cleanup.h"
 #include "face/output.h"
+#include "phone/phone.h"
 #include "service/fields.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -80,4 +81,26 @@ char *phone_text_time(uint64_t time_ms, bool with_day)
 		(void)(with_day ? strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &local)
 				: strftime(text, sizeof(text), "%H:%M:%S", &local));
 	return output_clean(text);
+}
+
+const char *phone_text_trust(sd_json_variant *phone)
+{
+	static const struct {
+		enum trust trust;
+		const char *id;
+	} rows[] = {
+		{ TRUST_LOCKED, "console-trust-locked" },
+		{ TRUST_ASKING, "console-trust-asking" },
+		{ TRUST_DENIED, "console-trust-denied" },
+		{ TRUST_STALE, "console-trust-stale" },
+		{ TRUST_TRUSTED, "console-trust-trusted" },
+		{ TRUST_REFUSED_BY_POLICY, "console-trust-policy" },
+	};
+
+	if (!field_is(phone, "mode", "normal") && !field_is(phone, "mode", "restore"))
+		return NULL;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (field_is(phone, "trust", trust_name(rows[i].trust)))
+			return rows[i].id;
+	return NULL;
 }

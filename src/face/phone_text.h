@@ -26,3 +26,6 @@ char *phone_text_hubs(sd_json_variant *phone);
 
 /* "14:03:22" in the local zone of ms since the epoch; with_day: "2026-03-01 14:03:22". */
 char *phone_text_time(uint64_t time_ms, bool with_day);
+
+/* What its trust is, as id of a message; NULL where that means nothing or is not known. */
+const char *phone_text_trust(sd_json_variant *phone);

@@ -69,6 +69,8 @@ def test_stale_record_is_diagnosed_and_healed(bed):
     assert (after["files_digest"], after["erases"], after["updates"]) == (before["files_digest"], 0, 0)
     rescue.until_phone(trust="trusted")
     assert rescue.json("trust", "check", rescue.ecid)["exit"] == 0
+    shown = rescue.run("show", rescue.ecid).stdout
+    assert "128 GB" in shown and " %" in shown and after["serial"] in shown
 
 
 def test_denied_dialog_is_told_and_the_next_tap_counts(bed):
