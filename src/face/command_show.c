@@ -62,6 +62,7 @@ static void storage_write(sd_json_variant *phone)
 {
 	uint64_t bytes = field_unsigned(phone, "capacity_bytes", 0);
 	uint64_t percent = field_unsigned(phone, "battery_percent", UINT64_MAX);
+	const bool charging = field_true(phone, "battery_charging");
 	_cleanup_free_ char *battery = NULL;
 	char amount[AMOUNT_BYTES], number[24];
 
@@ -72,8 +73,7 @@ static void storage_write(sd_json_variant *phone)
 	if (percent == UINT64_MAX)
 		return;
 	snprintf(number, sizeof(number), "%" PRIu64, percent);
-	battery = message_format(field_true(phone, "battery_charging") ? "console-battery-charging"
-								       : "console-battery",
+	battery = message_format(charging ? "console-battery-charging" : "console-battery",
 				 "percent", number, NULL);
 	if (battery)
 		fact_write(output_text("console-fact-battery"), battery);
