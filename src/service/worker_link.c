@@ -268,6 +268,9 @@ int worker_link_new(struct worker_pool *pool, const struct worker_request *reque
 	r = line_reader_new(&link->reader);
 	if (r >= 0)
 		r = link_send(link, request->fields);
+	if (r == -EPIPE || r == -ECONNRESET)
+		r = 0; /* it has ended already: what it left to read, or that there is nothing, says
+			  so */
 	if (r >= 0)
 		r = sd_event_add_io(event, &link->io, link->fd, EPOLLIN, on_readable, link);
 	if (r >= 0)
