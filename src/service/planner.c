@@ -344,10 +344,11 @@ static int take_model(struct planning *planning, struct error *err)
 static bool phone_is_being_asked(const struct planning *planning)
 {
 	const struct phone *phone = planning_phone(planning);
+	const struct error *problem =
+	    phone ? asker_problem(planning->planner->options.asker, phone) : NULL;
 
 	return phone && phone->mode == MODE_NORMAL && !phone->identity.model &&
-	       planning->planner->options.pool &&
-	       !asker_problem(planning->planner->options.asker, phone) &&
+	       planning->planner->options.pool && (!problem || ask_is_worth_again(problem->kind)) &&
 	       clock_now_ms() < planning->known_until_ms;
 }
 
@@ -440,7 +441,7 @@ void planner_plan(struct planner *planner, const struct planner_request *request
 		.planner = planner,
 		.next = planner->plannings,
 		.goal = request->goal,
-		.known_until_ms = now_ms + timing_ms(TIMING_PROBE_SILENCE),
+		.known_until_ms = now_ms + timing_ms(TIMING_PROBE_TOTAL),
 		.until_ms = now_ms + timing_ms(TIMING_PLAN),
 		.fn = fn,
 		.user = user,

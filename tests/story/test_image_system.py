@@ -70,6 +70,9 @@ def machine(power_on, disks):
 def test_data_partition_is_mounted_and_keeps_what_is_written(machine, disks):
     line = machine.ok("timeout 30 bash -c 'until findmnt -n -o FSTYPE,OPTIONS /data; do sleep 0.5; done'")
     assert line.startswith("exfat") and "nodev" in line and "nosuid" in line
+    plan = machine.result("idevicerescue --json plan 'iPhone 13' exit-recovery")["plan"]
+    assert (plan["room"]["folder"], plan["room"]["lasting"]) == ("/data/idevicerescue", True)
+    machine.ok("test -d /data/idevicerescue/jobs && test -d /data/idevicerescue/firmware")
     machine.ok("echo 'kept on the stick' >/data/story.txt && sync")
     machine.ok("umount /data")
     assert b"kept on the stick" in disks[0].read_bytes()
