@@ -12,9 +12,10 @@ SCENARIO ?= iphone13-recovery
 SCREEN ?= terminal
 SECONDS_EACH ?= 60
 
-.PHONY: all help run programs image release root host simphone test unit story bench lint fuzz drift clean FORCE
+.PHONY: all help run programs image release root host simphone test unit story bench lint fuzz drift catalogue clean \
+	FORCE
 
-all: programs ## build both programs (in the build root, made if need be)
+all: programs ## build the programs (in the build root, made if need be)
 
 help: ## print this
 	@awk -F':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,7 +35,7 @@ release: programs ## the same, compressed for release
 simphone: root
 	@$(INNER_MAKE) -f tests/simphone/simphone.mk simphone
 
-test: host ## run all tests and count them at the end (boots the image; about half an hour)
+test: host ## run all tests and count them at the end (boots the image; about an hour on two cores)
 	scripts/test
 
 unit: root version ## unit tests with sanitizers (UNIT=test_fleet for one)
@@ -55,6 +56,10 @@ fuzz: root version ## fuzz each parser and the simulated iPhone, each SECONDS_EA
 
 drift: root ## what the mirror has moved since the packages in rootfs/packages.lock
 	scripts/drift
+
+# on the host: the build root has no public certificates
+catalogue: host ## the firmware catalogue of the image anew, from its sources in the network (or FROM=folder)
+	scripts/catalogue $(if $(FROM),--from "$(FROM)")
 
 clean: ## remove everything that was built, the build root too
 	rm -rf build

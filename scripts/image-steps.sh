@@ -136,6 +136,7 @@ make_overlay() {
 	scripts/in-root scripts/archive.py --date "$date" --tree rootfs/files \
 		--file "${programs[0]}=usr/bin/idevicerescue" \
 		--file "${programs[1]}=usr/lib/idevicerescue/idevicerescue-worker" \
+		--file "${programs[3]}=usr/lib/idevicerescue/idevicerescue-worker-heavy" \
 		--file "${programs[2]}=usr/share/man/man1/idevicerescue.1" \
 		--file build/manifest.tsv=usr/share/idevicerescue/manifest.tsv \
 		--file "$work/clock-epoch=usr/lib/clock-epoch" \

@@ -13,16 +13,13 @@ include src/build.mk
 
 UNIT ?= $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
 UNIT_PROGRAMS := $(addprefix $(B)/unit/,$(UNIT))
-# what the worker's tests need of the worker, without its main()
-WORKER_TEST_O := $(filter-out $(O)/src/worker/main.o,$(WORKER_O))
-
 .PHONY: unit unit-programs fuzz
 unit-programs: $(UNIT_PROGRAMS)
 unit: $(UNIT_PROGRAMS) $(B)/idevicerescue $(B)/idevicerescue-worker
 	tests/unit/run $(UNIT_PROGRAMS)
 
 # test_worker_* link with the worker's objects, all others with those of the main program
-$(B)/unit/test_worker%: $(O)/tests/unit/test_worker%.o $(WORKER_TEST_O)
+$(B)/unit/test_worker%: $(O)/tests/unit/test_worker%.o $(WORKER_O)
 	@mkdir -p $(@D)
 	$(call quiet,LD)$(CC) $(ALL_LDFLAGS) -o $@ $^ $$(pkg-config --libs $(LIBS_WORKER) cmocka)
 
@@ -38,20 +35,34 @@ FUZZ_DIR := build/fuzz
 FUZZ_SIMPHONE := $(filter $(basename $(notdir $(wildcard tests/fuzz/simphone/fuzz_*.c))),$(FUZZ))
 FUZZ_SIMPHONE_DIR := build/simphone-fuzz.d
 FUZZ_PROGRAMS := $(addprefix $(FUZZ_DIR)/,$(filter-out $(FUZZ_SIMPHONE),$(FUZZ)))
-FUZZ_SOURCES := $(call sources,base facts bus phone doctor) $(GEN)/tables.c
-# the parsers of the worker come with its sources and libraries
-FUZZ_OF_WORKER := $(addprefix $(FUZZ_DIR)/,fuzz_request fuzz_debug_usb fuzz_mux_message fuzz_engine_output \
-	fuzz_manifest fuzz_catalogue fuzz_archive)
-$(FUZZ_OF_WORKER): FUZZ_MORE := $(filter-out src/worker/main.c,$(call sources,worker))
-$(FUZZ_OF_WORKER): FUZZ_LIBS := $(LIBS_WORKER)
-$(FUZZ_OF_WORKER): $(call sources,worker)
-FUZZ_FLAGS := -std=gnu23 -D_GNU_SOURCE -Isrc -I$(GEN) -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
+# Compiled once for all of them; who includes a header of service or worker gets its objects, and its libraries, too.
+FUZZ_O := $(FUZZ_DIR)/obj
+fuzz_objects = $(patsubst %.c,$(FUZZ_O)/%.o,$(1))
+FUZZ_LAYERS_O := $(call fuzz_objects,$(call sources,base facts bus phone doctor)) $(FUZZ_O)/gen/tables.o
+FUZZ_WORKER_O := $(call fuzz_objects,$(filter-out $(WORKER_MAINS),$(call sources,worker)))
+FUZZ_SERVICE_O := $(call fuzz_objects,$(call sources,service))
+FUZZ_OF_SERVICE := $(patsubst tests/fuzz/%.c,$(FUZZ_DIR)/%,$(shell grep -l '"service/' tests/fuzz/fuzz_*.c))
+FUZZ_OF_WORKER := $(patsubst tests/fuzz/%.c,$(FUZZ_DIR)/%,$(shell grep -l '"worker/' tests/fuzz/fuzz_*.c))
+FUZZ_CFLAGS := -std=gnu23 -D_GNU_SOURCE -Isrc -I$(GEN) -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all -MMD -MP
+FUZZ_SANITIZE := -fsanitize=address,undefined
 
-$(FUZZ_DIR)/%: tests/fuzz/%.c $(FUZZ_SOURCES) tests/tests.mk
+$(FUZZ_O)/%.o: %.c tests/tests.mk | $(GEN)/version.h
 	@mkdir -p $(@D)
-	$(call quiet,CLANG)clang $(FUZZ_FLAGS) -fsanitize=fuzzer,address,undefined -o $@ $< \
-		$(FUZZ_SOURCES) $(FUZZ_MORE) \
-		$$(pkg-config --cflags --libs $(or $(FUZZ_LIBS),libsystemd))
+	$(call quiet,CLANG)clang $(FUZZ_CFLAGS) $(FUZZ_SANITIZE),fuzzer-no-link $$(pkg-config --cflags $(LIBS_WORKER)) \
+		-c -o $@ $<
+
+$(FUZZ_O)/gen/tables.o: $(GEN)/tables.c tests/tests.mk
+	@mkdir -p $(@D)
+	$(call quiet,CLANG)clang $(FUZZ_CFLAGS) $(FUZZ_SANITIZE),fuzzer-no-link -c -o $@ $<
+
+$(FUZZ_OF_SERVICE): $(FUZZ_SERVICE_O)
+$(FUZZ_OF_WORKER): FUZZ_LIBS := $(LIBS_WORKER)
+$(FUZZ_OF_WORKER): $(FUZZ_WORKER_O)
+$(FUZZ_DIR)/%: $(FUZZ_O)/tests/fuzz/%.o $(FUZZ_LAYERS_O)
+	@mkdir -p $(@D)
+	$(call quiet,LD)clang $(FUZZ_SANITIZE),fuzzer -o $@ $^ $$(pkg-config --libs $(or $(FUZZ_LIBS),libsystemd))
+
+-include $(shell find $(FUZZ_O) -name '*.d' 2>/dev/null)
 
 .PHONY: fuzz-simphone
 fuzz-simphone:

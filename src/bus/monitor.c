@@ -21,6 +21,8 @@
 
 /* A hub with twenty phones that all re-enumerate is a burst of some hundred messages of 1 KiB. */
 enum { RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024 };
+/* Interfaces are numbered from 0; the phone with most has six. "06/01/01 " each. */
+enum { INTERFACES_MAX = 16, INTERFACE_CHARS = 9 };
 
 struct bus_monitor {
 	sd_device_monitor *monitor;
@@ -28,7 +30,7 @@ struct bus_monitor {
 	struct bus_table *table;
 };
 
-/* A decimal attribute; "1.5" (low speed) is read as 1. */
+/* A decimal attribute; "1.5" (low speed) is read as 1, "500mA" as 500. */
 static int read_decimal(sd_device *device, const char *name, unsigned *ret)
 {
 	const char *text;
@@ -42,7 +44,7 @@ static int read_decimal(sd_device *device, const char *name, unsigned *ret)
 	if (*text < '0' || *text > '9')
 		return -EINVAL;
 	value = strtoul(text, &end, 10);
-	if (value > INT32_MAX || (*end != '\0' && *end != '.'))
+	if (value > INT32_MAX || (*end != '\0' && *end != '.' && strcmp(end, "mA") != 0))
 		return -EINVAL;
 	*ret = (unsigned)value;
 	return 0;
@@ -61,6 +63,62 @@ static int read_id(sd_device *device, const char *name, uint16_t *ret)
 		return -EINVAL;
 	*ret = (uint16_t)value;
 	return 0;
+}
+
+/* "version" is the BCD of bcdUSB as text: " 2.10" is 0x0210 */
+static void read_version(sd_device *device, uint16_t *ret)
+{
+	uint64_t major, minor;
+	const char *text, *dot;
+
+	if (sd_device_get_sysattr_value(device, "version", &text) < 0)
+		return;
+	text += strspn(text, " ");
+	dot = strchr(text, '.');
+	if (dot && text_parse_hex(text, (size_t)(dot - text), &major) >= 0 &&
+	    text_parse_hex(dot + 1, strlen(dot + 1), &minor) >= 0 && major <= UINT8_MAX &&
+	    minor <= UINT8_MAX)
+		*ret = (uint16_t)(major << 8 | minor);
+}
+
+/* One byte of an interface's descriptor; false if there is no such interface. */
+static bool read_interface_byte(sd_device *device, const char *interface, const char *name,
+				unsigned *ret)
+{
+	char path[SIGHTING_PORT_BYTES + 64];
+	const char *text;
+	uint64_t value;
+
+	snprintf(path, sizeof(path), "%s/%s", interface, name);
+	if (sd_device_get_sysattr_value(device, path, &text) < 0 ||
+	    text_parse_hex(text, strlen(text), &value) < 0 || value > UINT8_MAX)
+		return false;
+	*ret = (unsigned)value;
+	return true;
+}
+
+/* The interfaces of the active configuration. They come after the device and go when another
+ * configuration is chosen: what is read is what is there now. */
+static void read_interfaces(sd_device *device, struct sighting *sighting)
+{
+	size_t used = 0;
+
+	for (unsigned i = 0; i < INTERFACES_MAX; i++) {
+		unsigned class, subclass, protocol;
+		char name[SIGHTING_PORT_BYTES + 32];
+
+		snprintf(name, sizeof(name), "%s:%u.%u", sighting->port, sighting->configuration,
+			 i);
+		if (!read_interface_byte(device, name, "bInterfaceClass", &class) ||
+		    !read_interface_byte(device, name, "bInterfaceSubClass", &subclass) ||
+		    !read_interface_byte(device, name, "bInterfaceProtocol", &protocol))
+			continue;
+		if (used + INTERFACE_CHARS >= sizeof(sighting->interfaces))
+			return;
+		used += (size_t)snprintf(sighting->interfaces + used,
+					 sizeof(sighting->interfaces) - used, "%s%02x/%02x/%02x",
+					 used ? " " : "", class, subclass, protocol);
+	}
 }
 
 /* A string descriptor is the phone's own text; a device without it has no such attribute. */
@@ -100,6 +158,10 @@ static int read_sighting(sd_device *device, struct sighting *ret)
 	/* "unknown" and an empty value (not configured) stay 0 */
 	(void)read_decimal(device, "speed", &out.speed_mbps);
 	(void)read_decimal(device, "bConfigurationValue", &out.configuration);
+	/* "500mA" */
+	(void)read_decimal(device, "bMaxPower", &out.max_power_ma);
+	read_version(device, &out.usb_version);
+	read_interfaces(device, &out);
 	read_string(device, "serial", out.serial, sizeof(out.serial));
 	read_string(device, "product", out.product, sizeof(out.product));
 	read_string(device, "manufacturer", out.manufacturer, sizeof(out.manufacturer));
@@ -128,15 +190,30 @@ static void look_at(struct bus_monitor *monitor, sd_device *device)
 	bus_table_look(monitor->table, &sighting);
 }
 
+/* A configuration was chosen, by the kernel or by usbmuxd: the kernel says so by nothing else than
+ * the interfaces that come with it. */
+static int on_interface(struct bus_monitor *monitor, sd_device *interface,
+			sd_device_action_t action)
+{
+	sd_device *device;
+
+	if (action == SD_DEVICE_ADD && sd_device_get_parent(interface, &device) >= 0)
+		look_at(monitor, device);
+	return 0;
+}
+
 static int on_uevent(sd_device_monitor *m, sd_device *device, void *user)
 {
 	struct bus_monitor *monitor = user;
 	sd_device_action_t action;
-	const char *syspath;
+	const char *syspath, *devtype;
 
 	if (sd_device_get_action(device, &action) < 0 ||
-	    sd_device_get_syspath(device, &syspath) < 0)
+	    sd_device_get_syspath(device, &syspath) < 0 ||
+	    sd_device_get_devtype(device, &devtype) < 0)
 		return 0;
+	if (strcmp(devtype, "usb_interface") == 0)
+		return on_interface(monitor, device, action);
 	if (action == SD_DEVICE_REMOVE)
 		bus_table_leave(monitor->table, syspath);
 	else if (action != SD_DEVICE_UNBIND) /* its attributes are hidden; remove or bind follows */
@@ -182,6 +259,10 @@ static int start_monitor(struct bus_monitor *monitor, sd_event *event)
 		return r;
 	r = sd_device_monitor_filter_add_match_subsystem_devtype(monitor->monitor, "usb",
 								 "usb_device");
+	if (r < 0)
+		return r;
+	r = sd_device_monitor_filter_add_match_subsystem_devtype(monitor->monitor, "usb",
+								 "usb_interface");
 	if (r < 0)
 		return r;
 	r = sd_device_monitor_set_receive_buffer_size(monitor->monitor, RECEIVE_BUFFER_BYTES);

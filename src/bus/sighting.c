@@ -11,7 +11,14 @@
  * USB allows five hubs in a row; more in a tape is nonsense. Speeds are of the order of 20000 for
  * USB4; the ceilings only keep a tape from bringing numbers that no kernel writes.
  */
-enum { HUB_DEPTH_MAX = 5, BUS_MAX = 65535, ADDRESS_MAX = 127, SPEED_MAX = 1000 * 1000 };
+enum {
+	HUB_DEPTH_MAX = 5,
+	BUS_MAX = 65535,
+	ADDRESS_MAX = 127,
+	SPEED_MAX = 1000 * 1000,
+	POWER_MAX = 10 * 1000, /* mA; the descriptor's byte reaches 2040 */
+	TRIPLE_CHARS = 8,      /* "06/01/01" */
+};
 
 static const char *const change_names[SIGHTING_CHANGE_MAX] = {
 	[SIGHTING_APPEARED] = "appeared",
@@ -55,10 +62,11 @@ int sighting_hub_depth(const char *port, unsigned *ret)
 int sighting_to_json(enum sighting_change change, const struct sighting *sighting,
 		     sd_json_variant **ret)
 {
-	char vid[8], pid[8];
+	char vid[8], pid[8], version[8];
 
 	snprintf(vid, sizeof(vid), "0x%04x", sighting->vid);
 	snprintf(pid, sizeof(pid), "0x%04x", sighting->pid);
+	snprintf(version, sizeof(version), "0x%04x", sighting->usb_version);
 	return sd_json_buildo(
 	    ret, SD_JSON_BUILD_PAIR_UNSIGNED("v", 1), SD_JSON_BUILD_PAIR_STRING("type", "sighting"),
 	    SD_JSON_BUILD_PAIR_STRING("change", sighting_change_name(change)),
@@ -70,6 +78,9 @@ int sighting_to_json(enum sighting_change change, const struct sighting *sightin
 	    SD_JSON_BUILD_PAIR_UNSIGNED("speed_mbps", sighting->speed_mbps),
 	    SD_JSON_BUILD_PAIR_UNSIGNED("hub_depth", sighting->hub_depth),
 	    SD_JSON_BUILD_PAIR_UNSIGNED("configuration", sighting->configuration),
+	    SD_JSON_BUILD_PAIR_UNSIGNED("max_power_ma", sighting->max_power_ma),
+	    SD_JSON_BUILD_PAIR_STRING("usb_version", version),
+	    SD_JSON_BUILD_PAIR_STRING("interfaces", sighting->interfaces),
 	    SD_JSON_BUILD_PAIR_STRING("serial", sighting->serial),
 	    SD_JSON_BUILD_PAIR_STRING("product", sighting->product),
 	    SD_JSON_BUILD_PAIR_STRING("manufacturer", sighting->manufacturer));
@@ -77,8 +88,9 @@ int sighting_to_json(enum sighting_change change, const struct sighting *sightin
 
 /* A tape's line before it is judged: sd-json writes fields one by one, we only into this. */
 struct tape_line {
-	uint64_t v, bus, address, speed_mbps, configuration;
+	uint64_t v, bus, address, speed_mbps, configuration, max_power_ma;
 	const char *type, *change, *syspath, *port, *vid, *pid, *serial, *product, *manufacturer;
+	const char *usb_version, *interfaces;
 };
 
 static int dispatch_line(sd_json_variant *object, struct tape_line *ret)
@@ -104,6 +116,9 @@ static int dispatch_line(sd_json_variant *object, struct tape_line *ret)
 		STRING(pid, SD_JSON_REFUSE_NULL),
 		UNSIGNED(speed_mbps, SD_JSON_REFUSE_NULL),
 		UNSIGNED(configuration, SD_JSON_REFUSE_NULL),
+		UNSIGNED(max_power_ma, SD_JSON_REFUSE_NULL),
+		STRING(usb_version, SD_JSON_REFUSE_NULL),
+		STRING(interfaces, SD_JSON_REFUSE_NULL),
 		STRING(serial, SD_JSON_REFUSE_NULL),
 		STRING(product, SD_JSON_REFUSE_NULL),
 		STRING(manufacturer, SD_JSON_REFUSE_NULL),
@@ -144,6 +159,24 @@ static bool take_id(const char *text, uint16_t *ret)
 	return true;
 }
 
+/* "06/01/01 ff/fe/02", or nothing */
+static bool take_interfaces(const char *text, char *dst, size_t dst_bytes)
+{
+	if (!take_text(text, dst, dst_bytes))
+		return false;
+	for (const char *s = dst; *s != '\0'; s += TRIPLE_CHARS + (s[TRIPLE_CHARS] == ' ')) {
+		for (int i = 0; i < TRIPLE_CHARS; i++)
+			if (i % 3 == 2
+				? s[i] != '/'
+				: !isxdigit((unsigned char)s[i]) || isupper((unsigned char)s[i]))
+				return false;
+		if (s[TRIPLE_CHARS] != '\0' &&
+		    (s[TRIPLE_CHARS] != ' ' || s[TRIPLE_CHARS + 1] == '\0'))
+			return false;
+	}
+	return true;
+}
+
 static bool take_change(const char *name, enum sighting_change *ret)
 {
 	for (size_t i = 0; i < ARRAY_LEN(change_names); i++)
@@ -178,7 +211,10 @@ int sighting_from_json(sd_json_variant *object, enum sighting_change *ret_change
 	    !take_number(line.bus, BUS_MAX, &out.bus) ||
 	    !take_number(line.address, ADDRESS_MAX, &out.address) ||
 	    !take_number(line.speed_mbps, SPEED_MAX, &out.speed_mbps) ||
-	    !take_number(line.configuration, UINT8_MAX, &out.configuration))
+	    !take_number(line.configuration, UINT8_MAX, &out.configuration) ||
+	    !take_number(line.max_power_ma, POWER_MAX, &out.max_power_ma) ||
+	    !take_id(line.usb_version, &out.usb_version) ||
+	    !take_interfaces(line.interfaces, out.interfaces, sizeof(out.interfaces)))
 		return -EBADMSG;
 	if (!take_text(line.serial, out.serial, sizeof(out.serial)) ||
 	    !take_text(line.product, out.product, sizeof(out.product)) ||

@@ -80,8 +80,9 @@ static bool same_enumeration(const struct sighting *a, const struct sighting *b)
 static bool same_attributes(const struct sighting *a, const struct sighting *b)
 {
 	return a->speed_mbps == b->speed_mbps && a->configuration == b->configuration &&
-	       strcmp(a->serial, b->serial) == 0 && strcmp(a->product, b->product) == 0 &&
-	       strcmp(a->manufacturer, b->manufacturer) == 0;
+	       a->max_power_ma == b->max_power_ma && a->usb_version == b->usb_version &&
+	       strcmp(a->interfaces, b->interfaces) == 0 && strcmp(a->serial, b->serial) == 0 &&
+	       strcmp(a->product, b->product) == 0 && strcmp(a->manufacturer, b->manufacturer) == 0;
 }
 
 void bus_table_look(struct bus_table *table, const struct sighting *sighting)

@@ -45,7 +45,7 @@ struct consents *consents_free(struct consents *consents)
 }
 
 /* 23 letters and digits of 32: 115 bits that nobody guesses within a quarter of an hour. */
-static int make_token(char ret[static CONSENT_TOKEN_BYTES])
+int consent_token_make(char ret[static CONSENT_TOKEN_BYTES])
 {
 	static const char letters[] = "abcdefghijkmnpqrstuvwxyz23456789";
 	unsigned char random[CONSENT_TOKEN_BYTES - 1];
@@ -87,7 +87,7 @@ int consent_mint(struct consents *consents, const struct plan *plan, const char 
 	if (!plan_erases(plan) || strlen(plan->confirm) != PLAN_CONFIRM_BYTES - 1 ||
 	    strlen(job) >= sizeof(consent.job))
 		return -EINVAL;
-	r = make_token(consent.token);
+	r = consent_token_make(consent.token);
 	if (r < 0)
 		return r;
 	text_copy(consent.build, sizeof(consent.build), plan->firmware.build);

@@ -30,3 +30,6 @@ int consent_mint(struct consents *consents, const struct plan *plan, const char 
  */
 int consent_use(struct consents *consents, const char *token, const char *confirm,
 		const struct plan *plan, const char *job, uint64_t now_ms, struct error *err);
+
+/* A token: 23 letters and digits that nobody guesses. 0, or a negative errno (no randomness). */
+int consent_token_make(char ret[static CONSENT_TOKEN_BYTES]);

@@ -7,79 +7,63 @@
 #include "doctor/diagnose.h"
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "doctor/chart.h"
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { BATTERY_LOW_PERCENT = 20, SLOW_LINK_MBPS = 12, MANY_HUBS = 2 };
+enum { BATTERY_LOW_PERCENT = 20 };
 
-/* A diagnosis in the making. */
-struct chart {
-	const struct circumstances *seen;
-	struct finding *findings;
-	size_t count;
-};
+static const uint64_t STORAGE_LOW_BYTES = UINT64_C(1) << 30;
+static const uint64_t STORAGE_LOW_PART = 100; /* and a hundredth of the whole */
 
-/* Adds a finding; the evidence is taken over, NULL (no memory) leaves it empty. */
-static void add(struct chart *chart, const char *id, char *evidence)
+const char *said_name(enum said said)
+{
+	static const char *const names[SAID_MAX] = {
+		[SAID_NOTHING] = "",
+		[SAID_FORGOTTEN_PASSCODE] = "forgotten-passcode",
+		[SAID_DISABLED] = "disabled",
+		[SAID_SCREEN_TIME] = "screen-time",
+	};
+
+	return names[said];
+}
+
+enum said said_from_name(const char *name)
+{
+	for (int said = SAID_NOTHING + 1; name && said < SAID_MAX; said++)
+		if (strcmp(name, said_name((enum said)said)) == 0)
+			return (enum said)said;
+	return SAID_MAX;
+}
+
+void chart_add(struct chart *chart, enum light layer, const char *id, char *evidence)
 {
 	_cleanup_free_ char *text = evidence;
 	const struct finding_fact *fact = finding_find(id);
 	struct finding *finding;
 
-	if (!fact || chart->count == FINDINGS_MAX)
+	if (!fact || chart->count == FINDINGS_MAX || chart_has(chart, id))
 		return;
+	chart->layers[chart->count] = layer;
 	finding = &chart->findings[chart->count++];
 	finding->fact = fact;
 	text_copy(finding->evidence, sizeof(finding->evidence), text);
 }
 
-static bool is_settled(const struct phone *phone)
+bool chart_has(const struct chart *chart, const char *id)
 {
-	return phone->on_bus && phone->presence == PRESENCE_PRESENT;
+	for (size_t i = 0; i < chart->count; i++)
+		if (strcmp(chart->findings[i].fact->id, id) == 0)
+			return true;
+	return false;
 }
 
-static char *evidence_of_usb(const struct phone *phone)
+/* What is no matter of the way to the phone. */
+static void add(struct chart *chart, const char *id, char *evidence)
 {
-	char id[sizeof("05ac:12a8")];
-
-	snprintf(id, sizeof(id), "%04x:%04x", phone->sighting.vid, phone->sighting.pid);
-	return message_format("evidence-usb", "id", id, "port", phone->sighting.port, NULL);
-}
-
-/* --- the computer and the link */
-
-static void look_at_mux(struct chart *chart)
-{
-	const struct phone *phone = chart->seen->phone;
-
-	if (chart->seen->mux_up) {
-		if (phone && phone->mode == MODE_NORMAL && is_settled(phone) && !phone->in_mux)
-			add(chart, "not-in-mux", evidence_of_usb(phone));
-	} else if (!phone || phone->mode == MODE_NORMAL) {
-		add(chart, "mux-down", message_format("evidence-mux-down", NULL));
-	}
-}
-
-static void look_at_link(struct chart *chart)
-{
-	const struct phone *phone = chart->seen->phone;
-	char number[16];
-
-	if (!phone->on_bus)
-		return;
-	if (phone->sighting.speed_mbps > 0 && phone->sighting.speed_mbps <= SLOW_LINK_MBPS) {
-		snprintf(number, sizeof(number), "%u", phone->sighting.speed_mbps);
-		add(chart, "slow-link",
-		    message_format("evidence-speed", "speed", number, "port", phone->sighting.port,
-				   NULL));
-	}
-	if (phone->sighting.hub_depth >= MANY_HUBS) {
-		snprintf(number, sizeof(number), "%u", phone->sighting.hub_depth);
-		add(chart, "behind-hubs",
-		    message_format("evidence-hubs", "count", number, "port", phone->sighting.port,
-				   NULL));
-	}
+	chart_add(chart, LIGHT_MAX, id, evidence);
 }
 
 /* --- what it runs */
@@ -111,10 +95,16 @@ static const char *finding_of_mode(enum mode mode)
 
 static void look_at_mode(struct chart *chart)
 {
-	const char *id = finding_of_mode(chart->seen->phone->mode);
+	const struct phone *phone = chart->seen->phone;
+	const char *id = finding_of_mode(phone->mode);
+	char times[16];
 
 	if (id)
-		add(chart, id, evidence_of_usb(chart->seen->phone));
+		add(chart, id, evidence_of_usb(phone));
+	if (!phone_is_in_a_loop(phone))
+		return;
+	snprintf(times, sizeof(times), "%u", phone->recoveries);
+	add(chart, "recovery-loop", message_format("evidence-recoveries", "count", times, NULL));
 }
 
 static void look_at_model(struct chart *chart)
@@ -150,116 +140,161 @@ static void look_at_battery(struct chart *chart)
 		: message_format("evidence-battery", "percent", percent, NULL));
 }
 
-/* --- trust */
-
-/* NULL: trusted, or nothing is known. */
-static const char *finding_of_trust(const struct phone *phone)
+static void look_at_storage(struct chart *chart)
 {
-	switch (phone->trust) {
-	case TRUST_LOCKED:
-		return "phone-locked";
-	case TRUST_ASKING:
-		return "trust-asking";
-	case TRUST_DENIED:
-		return "trust-denied";
-	case TRUST_STALE:
-		return "trust-stale";
-	case TRUST_REFUSED_BY_POLICY:
-		return "trust-refused-by-policy";
-	case TRUST_UNKNOWN:
-		return phone->trust_known && !phone->has_record ? "trust-none" : NULL;
-	case TRUST_TRUSTED:
-	case TRUST_MAX:
+	const struct identity *identity = &chart->seen->phone->identity;
+	char megabytes[24];
+
+	if (!identity->free_known ||
+	    (identity->free_bytes >= STORAGE_LOW_BYTES &&
+	     identity->free_bytes >= identity->capacity_bytes / STORAGE_LOW_PART))
+		return;
+	snprintf(megabytes, sizeof(megabytes), "%" PRIu64, identity->free_bytes / 1000000);
+	add(chart, "storage-full", message_format("evidence-free", "free", megabytes, NULL));
+}
+
+/* --- the phone's condition */
+
+static void look_at_activation(struct chart *chart)
+{
+	const struct phone *phone = chart->seen->phone;
+	const char *word = phone->identity.activation;
+
+	/* "Activated", "FactoryActivated", "WildcardActivated"; but "Unactivated", "MismatchedIMEI"
+	 */
+	if (phone->detail == DETAIL_NOT_ACTIVATED ||
+	    (word[0] != '\0' && !strstr(word, "Activated") && !strstr(word, "SoftActivation")))
+		add(chart, "not-activated",
+		    message_format("evidence-activation", "word",
+				   word[0] != '\0' ? word : "Unactivated", NULL));
+	if (phone->detail == DETAIL_SETUP || phone->identity.setup_done == TOLD_NO)
+		add(chart, "setup-unfinished", message_format("evidence-setup", NULL));
+	if (phone->identity.lost_mode == TOLD_YES)
+		add(chart, "lost-mode", message_format("evidence-lost-mode", NULL));
+}
+
+/* Its system is of another time than what we talk to it with; no matter while all works. */
+static void look_at_age(struct chart *chart)
+{
+	const struct phone *phone = chart->seen->phone;
+	unsigned newest = threshold_fact(THRESHOLD_IOS_NEWEST)->value;
+	unsigned tls_old = threshold_fact(THRESHOLD_IOS_TLS_OLD)->value;
+	long major = strtol(phone->identity.version, NULL, 10);
+
+	if (phone->mode != MODE_NORMAL || phone->trust == TRUST_TRUSTED || major <= 0)
+		return;
+	if (major > newest)
+		add(chart, "phone-too-new",
+		    message_format("evidence-version", "version", phone->identity.version, NULL));
+	else if (major < tls_old && chart_has(chart, "tls-fails"))
+		add(chart, "phone-too-old",
+		    message_format("evidence-version", "version", phone->identity.version, NULL));
+}
+
+static const char *finding_of_word(enum said said)
+{
+	switch (said) {
+	case SAID_FORGOTTEN_PASSCODE:
+		return "forgotten-passcode";
+	case SAID_DISABLED:
+		return "disabled";
+	case SAID_SCREEN_TIME:
+		return "screen-time";
+	case SAID_NOTHING:
+	case SAID_MAX:
 		break;
 	}
 	return NULL;
 }
 
-static char *evidence_of_error(const struct error *error)
+static void look_at_word_of_person(struct chart *chart)
 {
-	return message_format("evidence-said", "origin", error->origin, "text", error->text, NULL);
-}
+	const char *id = finding_of_word(chart->seen->said);
 
-static void look_at_trust(struct chart *chart)
-{
-	const struct phone *phone = chart->seen->phone;
-	const char *id = finding_of_trust(phone);
-
-	if (phone->mode != MODE_NORMAL || !id)
-		return;
-	if (phone->trust_reason.kind != ERROR_NONE)
-		add(chart, id, evidence_of_error(&phone->trust_reason));
-	else if (phone->trust_known && !phone->has_record)
-		add(chart, id, message_format("evidence-no-record", NULL));
-	else
-		add(chart, id,
-		    message_format("evidence-trust", "trust", trust_name(phone->trust), NULL));
-}
-
-static bool has(const struct chart *chart, const char *id)
-{
-	for (size_t i = 0; i < chart->count; i++)
-		if (strcmp(chart->findings[i].fact->id, id) == 0)
-			return true;
-	return false;
-}
-
-/* The last question to it had no answer; what has a finding of its own already is not told twice.
- */
-static void look_at_problem(struct chart *chart)
-{
-	const struct error *problem = chart->seen->problem;
-
-	if (!problem || problem->kind == ERROR_NONE)
-		return;
-	if (problem->kind == ERROR_LOCKED) {
-		if (!has(chart, "phone-locked"))
-			add(chart, "phone-locked", evidence_of_error(problem));
-		return;
-	}
-	if ((problem->kind == ERROR_NO_SERVICE && has(chart, "mux-down")) ||
-	    (problem->kind == ERROR_NO_PHONE && has(chart, "not-in-mux")))
-		return;
-	add(chart, "no-answer", evidence_of_error(problem));
+	if (id)
+		add(chart, id, message_format("evidence-person", NULL));
 }
 
 /* --- all of it */
 
-/* Severe ones first; of one severity in the order in which they were found. */
+/* Severe ones first; of one severity those of the layer that failed first; then as found. */
+static bool is_before(const struct chart *chart, size_t a, size_t b, enum light failed)
+{
+	const struct finding_fact *x = chart->findings[a].fact, *y = chart->findings[b].fact;
+
+	if (x->severity != y->severity)
+		return x->severity > y->severity;
+	return failed != LIGHT_MAX && chart->layers[a] == failed && chart->layers[b] != failed;
+}
+
+static void swap(struct chart *chart, size_t a, size_t b)
+{
+	struct finding finding = chart->findings[a];
+	enum light layer = chart->layers[a];
+
+	chart->findings[a] = chart->findings[b];
+	chart->layers[a] = chart->layers[b];
+	chart->findings[b] = finding;
+	chart->layers[b] = layer;
+}
+
 static void sort(struct chart *chart)
 {
-	for (size_t i = 1; i < chart->count; i++) {
-		struct finding moved = chart->findings[i];
-		size_t at = i;
+	struct light_seen lights[LIGHT_MAX];
+	enum light failed = LIGHT_MAX;
 
-		while (at > 0 && chart->findings[at - 1].fact->severity < moved.fact->severity) {
-			chart->findings[at] = chart->findings[at - 1];
-			at--;
-		}
-		chart->findings[at] = moved;
+	if (chart->seen->phone) {
+		lights_see(chart->seen, lights);
+		failed = lights_failed(lights);
 	}
+	for (size_t i = 1; i < chart->count; i++)
+		for (size_t at = i; at > 0 && is_before(chart, at, at - 1, failed); at--)
+			swap(chart, at, at - 1);
 }
 
 static void look_at_phone(struct chart *chart)
 {
 	const struct phone *phone = chart->seen->phone;
 
-	look_at_link(chart);
+	look_at_word_of_person(chart);
+	if (phone->on_bus)
+		chart_look_at_usb(chart);
 	if (phone->job[0] != '\0') {
 		add(chart, "job-running", message_format("evidence-job", "job", phone->job, NULL));
 		return;
 	}
 	if (!phone->on_bus) {
-		add(chart, "no-phone",
-		    message_format("evidence-left", "port", phone->sighting.port, NULL));
+		chart_add(chart, LIGHT_USB, "no-phone",
+			  message_format("evidence-left", "port", phone->sighting.port, NULL));
 		return;
 	}
-	look_at_mux(chart);
+	chart_look_at_mux(chart);
 	look_at_mode(chart);
 	look_at_model(chart);
-	look_at_trust(chart);
-	look_at_problem(chart);
+	chart_look_at_trust(chart);
+	look_at_activation(chart);
+	look_at_age(chart);
 	look_at_battery(chart);
+	look_at_storage(chart);
+}
+
+static bool is_well(const struct chart *chart)
+{
+	for (size_t i = 0; i < chart->count; i++)
+		if (chart->findings[i].fact->severity != SEVERITY_INFO)
+			return false;
+	return true;
+}
+
+/* Where trust is not known: is there another finding that says why? */
+static bool way_is_open(const struct chart *chart)
+{
+	enum mux_sight sight = mux_sight(chart->seen);
+
+	for (size_t i = 0; i < chart->count; i++)
+		if (chart->layers[i] == LIGHT_LINK)
+			return false;
+	return sight == MUX_SIGHT_WELL || sight == MUX_SIGHT_NONE;
 }
 
 /* A diagnosis never ends empty: it says what is well, or what is not known. */
@@ -269,17 +304,29 @@ static void conclude(struct chart *chart)
 
 	if (phone->job[0] != '\0' || !phone->on_bus || phone->mode != MODE_NORMAL)
 		return;
-	if (phone->trust == TRUST_UNKNOWN && !finding_of_trust(phone) &&
-	    !has(chart, "phone-locked") && !has(chart, "mux-down") && !has(chart, "not-in-mux")) {
+	if (phone->trust == TRUST_UNKNOWN && !chart_finding_of_trust(phone) && way_is_open(chart)) {
 		add(chart, "trust-unknown",
-		    is_settled(phone) ? message_format("evidence-not-asked", NULL)
-				      : message_format("evidence-settling", NULL));
-	} else if (phone->trust == TRUST_TRUSTED) {
-		for (size_t i = 0; i < chart->count; i++)
-			if (chart->findings[i].fact->severity != SEVERITY_INFO)
-				return;
+		    phone_is_settled(phone) ? message_format("evidence-not-asked", NULL)
+					    : message_format("evidence-settling", NULL));
+	} else if (phone->trust == TRUST_TRUSTED && is_well(chart)) {
 		add(chart, "all-well", message_format("evidence-trusted", NULL));
+		add(chart, "host-works-here", message_format("evidence-works-here", NULL));
 	}
+}
+
+/* Of this computer: no phone is named. */
+static void look_at_nobody(struct chart *chart)
+{
+	const struct circumstances *seen = chart->seen;
+
+	look_at_word_of_person(chart);
+	chart_look_at_ports(chart);
+	if (seen->others > 0)
+		return; /* what holds for all phones is told with each of them */
+	chart_add(chart, LIGHT_USB, "no-phone", message_format("evidence-nothing", NULL));
+	chart_look_at_mux(chart);
+	if (seen->clock_wrong)
+		chart_add(chart, LIGHT_LINK, "clock-wrong", message_format("evidence-clock", NULL));
 }
 
 size_t diagnose(const struct circumstances *circumstances, struct finding ret[static FINDINGS_MAX])
@@ -290,8 +337,7 @@ size_t diagnose(const struct circumstances *circumstances, struct finding ret[st
 		look_at_phone(&chart);
 		conclude(&chart);
 	} else {
-		add(&chart, "no-phone", message_format("evidence-nothing", NULL));
-		look_at_mux(&chart);
+		look_at_nobody(&chart);
 	}
 	sort(&chart);
 	return chart.count;

@@ -2,15 +2,11 @@
 #include "doctor/explain.h"
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "doctor/code_word.h"
 #include <ctype.h>
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-/* Longest word that is looked up; no name or id of the tables is longer. */
-enum { WORD_BYTES = 96 };
+enum { WORD_BYTES = CODE_WORD_BYTES };
 
 /* What makes one meaning better than another: these add up, less is better. */
 enum {
@@ -41,17 +37,6 @@ static const struct {
 	{ "mobilebackup2", "backup" },
 	{ "idevicebackup2", "backup" },
 };
-
-/* Prefixes and the suffix of names that say only whose they are, squeezed. */
-static const struct {
-	const char *prefix, *scheme;
-} name_prefixes[] = {
-	{ "kamd", "mobile-device" },
-	{ "lockdowne", "lockdownd" },
-	{ "idevicee", "libimobiledevice" },
-	{ "irecve", "libirecovery" },
-};
-static const char name_suffix[] = "error";
 
 /* The meanings found so far, best first. */
 struct found {
@@ -116,110 +101,6 @@ static bool word_next(const char **text, char ret[static WORD_BYTES])
 	return begin != *text;
 }
 
-/* Copies letters and digits in small letters; returns false if they do not fit. */
-static bool name_squeeze(const char *name, char ret[static WORD_BYTES])
-{
-	size_t n = 0;
-
-	for (; *name != '\0'; name++) {
-		if (!isascii((unsigned char)*name) || !isalnum((unsigned char)*name))
-			continue;
-		if (n + 1 == WORD_BYTES)
-			return false;
-		ret[n++] = (char)tolower((unsigned char)*name);
-	}
-	ret[n] = '\0';
-	return true;
-}
-
-/* Whose name it is, by its prefix, whose bytes it gives; NULL and 0 for a name without one. */
-static const char *name_owner(const char *squeezed, size_t *ret_bytes)
-{
-	*ret_bytes = 0;
-	for (size_t i = 0; i < ARRAY_LEN(name_prefixes); i++) {
-		size_t bytes = strlen(name_prefixes[i].prefix);
-
-		if (strncmp(squeezed, name_prefixes[i].prefix, bytes) != 0)
-			continue;
-		*ret_bytes = bytes;
-		return name_prefixes[i].scheme;
-	}
-	return NULL;
-}
-
-/* The part of a name that tells what happened: "invalidhostid" for kAMDInvalidHostIDError. False
- * if nothing is left. */
-static bool name_core(const char *name, char ret[static WORD_BYTES])
-{
-	size_t n, prefix, suffix = strlen(name_suffix);
-
-	if (!name_squeeze(name, ret))
-		return false;
-	(void)name_owner(ret, &prefix);
-	n = strlen(ret) - prefix;
-	memmove(ret, ret + prefix, n + 1);
-	if (n >= suffix && strcmp(ret + n - suffix, name_suffix) == 0)
-		ret[n - suffix] = '\0';
-	return ret[0] != '\0';
-}
-
-/* --- numbers ----------------------------------------------------------------------------------
- */
-
-/* 8 hexadecimal digits as MobileDevice's are written without 0x: E8000013. */
-static bool is_bare_hex(const char *word)
-{
-	return strlen(word) == 8 && strncasecmp(word, "e8", 2) == 0 &&
-	       strspn(word, "0123456789abcdefABCDEF") == 8;
-}
-
-/* A whole word as a number; unsigned forms of negative 64-bit numbers become negative. */
-static bool number_parse(const char *word, int64_t *ret)
-{
-	bool negative = *word == '-';
-	const char *digits = word + (*word == '-' || *word == '+');
-	bool hex = strncasecmp(digits, "0x", 2) == 0;
-	uint64_t value = 0;
-
-	if (hex || is_bare_hex(word)) {
-		digits += hex ? 2 : 0;
-		if (text_parse_hex(digits, strlen(digits), &value) < 0)
-			return false;
-	} else {
-		size_t n = strlen(digits);
-
-		if (n == 0 || n > 19 || strspn(digits, "0123456789") != n)
-			return false;
-		value = strtoull(digits, NULL, 10);
-	}
-	if (negative && value > INT64_MAX)
-		return false;
-	*ret = negative ? -(int64_t)value : (int64_t)value;
-	return true;
-}
-
-static bool code_covers(const struct code_fact *code, int64_t number)
-{
-	return code->value <= number && number <= code->last;
-}
-
-/* True if the row means this number in its own form or in the other form of 32 bits; *ret becomes
- * the number as the row's scheme counts. */
-static bool code_has_number(const struct code_fact *code, int64_t number, int64_t *ret)
-{
-	const int64_t span = INT64_C(1) << 32;
-	int64_t other = number;
-
-	if (number < 0 && number >= INT32_MIN)
-		other = number + span;
-	else if (number > INT32_MAX && number < span)
-		other = number - span;
-	if (!code_covers(code, number) && !code_covers(code, other))
-		return false;
-	*ret = code_covers(code, number) ? number : other;
-	return true;
-}
-
 /* --- findings ---------------------------------------------------------------------------------
  */
 
@@ -234,7 +115,8 @@ bool finding_has_code(const struct finding_fact *finding, const struct code_fact
 			continue;
 		if (strcmp(word, code->name) == 0)
 			return true;
-		if (number_parse(word, &number) && code->value == number && code->last == number)
+		if (code_number_parse(word, &number) && code->value == number &&
+		    code->last == number)
 			return true;
 	}
 	return false;
@@ -251,19 +133,17 @@ static const struct finding_fact *finding_naming(const struct code_fact *code)
 	return NULL;
 }
 
-/* What our diagnosis calls it: the finding that names the code or, if none does, its twin, the same
- * name in another scheme (UserDeniedPairing, kAMDUserDeniedPairingError). NULL: nothing. */
-static const struct finding_fact *finding_of_code(const struct code_fact *code)
+const struct finding_fact *finding_of_code(const struct code_fact *code)
 {
 	const struct finding_fact *finding = finding_naming(code);
 	size_t count;
 	const struct code_fact *codes = code_all(&count);
 	char wanted[WORD_BYTES], core[WORD_BYTES];
 
-	if (finding || !name_core(code->name, wanted))
+	if (finding || !code_name_core(code->name, wanted))
 		return finding;
 	for (size_t i = 0; !finding && i < count; i++)
-		if (name_core(codes[i].name, core) && strcmp(core, wanted) == 0)
+		if (code_name_core(codes[i].name, core) && strcmp(core, wanted) == 0)
 			finding = finding_naming(&codes[i]);
 	return finding;
 }
@@ -330,10 +210,10 @@ static void core_look(struct found *found, const char *text)
 	const struct code_fact *codes = code_all(&count);
 	char wanted[WORD_BYTES], core[WORD_BYTES];
 
-	if (!name_core(text, wanted))
+	if (!code_name_core(text, wanted))
 		return;
 	for (size_t i = 0; i < count; i++)
-		if (name_core(codes[i].name, core) && strcmp(core, wanted) == 0)
+		if (code_name_core(codes[i].name, core) && strcmp(core, wanted) == 0)
 			code_add(found, &codes[i], codes[i].value, RANK_CONFIDENCE);
 }
 
@@ -348,8 +228,8 @@ static const char *scheme_named(const char *text)
 		for (size_t i = 0; !owner && i < ARRAY_LEN(scheme_words); i++)
 			if (text_equal_fold(scheme_words[i].word, word))
 				owner = scheme_words[i].scheme;
-		if (!owner && name_squeeze(word, squeezed))
-			owner = name_owner(squeezed, &bytes);
+		if (!owner && code_name_squeeze(word, squeezed))
+			owner = code_name_owner(squeezed, &bytes);
 	}
 	return owner;
 }
@@ -400,7 +280,7 @@ size_t explain(const char *text, struct verdict ret[static EXPLAIN_MAX])
 	line_look(&found, line);
 	while (word_next(&rest, word)) {
 		name_look(&found, word);
-		if (number_parse(word, &number))
+		if (code_number_parse(word, &number))
 			number_look(&found, number);
 	}
 	core_look(&found, line);

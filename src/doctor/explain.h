@@ -10,9 +10,12 @@
 #include <stddef.h>
 
 enum { EXPLAIN_MAX = 16, EXPLAIN_CODE_BYTES = 24, EXPLAIN_TEXT_BYTES = 1024 };
+enum { EXPLAIN_SAME_MAX = 8, EXPLAIN_TITLE_BYTES = 160 };
 
-/* One meaning. Exactly one of code, rule and message is set, or none and then finding is. */
+/* One meaning. Exactly one of code, rule, message and log is set, or log and code (a line of a log
+ * and the code in it), or none and then finding is. */
 struct verdict {
+	const struct log_rule *log; /* a line of a log; doctor/explain_log.h finds these */
 	const struct code_fact *code;
 	const struct engine_rule *rule;     /* a line of the engine, or a rule's id */
 	const struct message *message;      /* a text of ours, by its id */
@@ -34,10 +37,22 @@ size_t explain(const char *text, struct verdict ret[static EXPLAIN_MAX]);
 /* True if the finding corresponds to this code: its row names it. */
 bool finding_has_code(const struct finding_fact *finding, const struct code_fact *code);
 
+/* What our diagnosis calls it: the finding that names the code or, if none does, its twin, the same
+ * name in another scheme (UserDeniedPairing, kAMDUserDeniedPairingError). NULL: nothing. */
+const struct finding_fact *finding_of_code(const struct code_fact *code);
+
+/* Codes in which other worlds say the same, both ways of code_fact.same; at most EXPLAIN_SAME_MAX,
+ * returns how many. */
+size_t code_same(const struct code_fact *code,
+		 const struct code_fact *ret[static EXPLAIN_SAME_MAX]);
+
+/* A code with its name: "lockdownd -10 InvalidResponse". */
+void code_title(const struct code_fact *code, char ret[static EXPLAIN_TITLE_BYTES]);
+
 /* "pairing", "usb", … as in code_fact; the layer of an error of ours for rules and messages. */
 const char *verdict_layer(const struct verdict *verdict);
 enum confidence verdict_confidence(const struct verdict *verdict);
-/* Who says so: a scheme of codes.tsv, "engine", "finding" or "message". */
+/* Who says so: a scheme of codes.tsv, "log", "engine", "finding" or "message". */
 const char *verdict_scheme(const struct verdict *verdict);
 /* Its name or id; NULL for a number without a name. */
 const char *verdict_name(const struct verdict *verdict);

@@ -16,6 +16,7 @@
 #include "base/object.h"
 #include "base/text.h"
 #include "doctor/job_memory.h"
+#include "doctor/ladder.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -23,9 +24,9 @@
 const char *job_state_name(enum job_state state)
 {
 	static const char *const names[JOB_STATE_MAX] = {
-		[JOB_DRAFT] = "draft",         [JOB_READY] = "ready", [JOB_RUNNING] = "running",
-		[JOB_ASKING] = "asking",       [JOB_DONE] = "done",   [JOB_FAILED] = "failed",
-		[JOB_CANCELLED] = "cancelled",
+		[JOB_DRAFT] = "draft",         [JOB_READY] = "ready",   [JOB_RUNNING] = "running",
+		[JOB_ASKING] = "asking",       [JOB_DONE] = "done",     [JOB_FAILED] = "failed",
+		[JOB_CANCELLED] = "cancelled", [JOB_PAUSED] = "paused",
 	};
 
 	return names[state];
@@ -122,6 +123,8 @@ enum job_action job_next(const struct job *job)
 		return JOB_ACTION_BEGIN_STEP;
 	case JOB_ASKING:
 		return JOB_ACTION_AWAIT_ANSWER;
+	case JOB_PAUSED:
+		return JOB_ACTION_AWAIT_RESUME;
 	case JOB_DRAFT:
 	case JOB_DONE:
 	case JOB_FAILED:
@@ -245,16 +248,48 @@ int job_touched(struct job *job)
 	return job_enter(job, &record, JOB_RUNNING, false);
 }
 
+/* Which step follows, for the record in the making; returns the state after it. */
+static enum job_state put_next(const struct job *job, struct object *record, enum ladder_end end)
+{
+	const struct message *message;
+	const char *why;
+	size_t next = ladder_next(&job->plan, job->step, end, &why);
+
+	if (why) {
+		message = message_find(why);
+		object_number(record, "next", next);
+		object_text(record, "passed", message ? message->text : why);
+	}
+	return job_state_before(job, next);
+}
+
 int job_step_done(struct job *job, sd_json_variant *facts, bool skipped)
 {
+	enum ladder_end end = LADDER_DONE;
 	struct object record;
+	bool healthy = false;
 
 	if (job_next(job) != JOB_ACTION_FOLLOW_STEP || (facts && !sd_json_variant_is_object(facts)))
 		return -EINVAL;
 	record = record_new("done");
 	object_flag(&record, "skipped", skipped);
 	object_take(&record, "facts", sd_json_variant_ref(facts));
-	return job_enter(job, &record, job_state_after_step(job), false);
+	(void)object_read_flag(facts, "healthy", &healthy);
+	if (healthy && !skipped && job->plan.steps[job->step].kind == STEP_LOOK)
+		end = LADDER_HEALTHY;
+	return job_enter(job, &record, put_next(job, &record, end), false);
+}
+
+int job_step_passed(struct job *job, const char *reason)
+{
+	struct object record;
+
+	if (job_next(job) != JOB_ACTION_FOLLOW_STEP || !job->plan.steps[job->step].optional)
+		return -EINVAL;
+	record = record_new("done");
+	object_flag(&record, "skipped", true);
+	object_text(&record, "reason", reason);
+	return job_enter(job, &record, put_next(job, &record, LADDER_PASSED), false);
 }
 
 /* Failures after which erasing would not help, or that say nothing of the phone. */
@@ -280,6 +315,11 @@ static int step_failed(struct job *job, const struct error *why, bool again, boo
 	struct object record = record_new("failed");
 
 	object_error(&record, "error", why);
+	if (ladder_ends(&job->plan, job->step, job->trust))
+		return enter_end(job, &record, JOB_FAILED);
+	/* a rung whose time the person let pass is not begun again: the next one is */
+	if (step->rung > 0 && step->kind == STEP_PAIR && !left)
+		again = false;
 	/* nobody waits for a phone that left while it was only to be tidied up */
 	if (again && !lost && !(closing && left) && job->attempt < JOB_ATTEMPTS_MAX &&
 	    job->attempt < step_fact(step->kind)->attempts) {
@@ -289,7 +329,7 @@ static int step_failed(struct job *job, const struct error *why, bool again, boo
 	}
 	if (step->optional) {
 		object_text(&record, "then", "skip");
-		return job_enter(job, &record, job_state_after_step(job), false);
+		return job_enter(job, &record, put_next(job, &record, LADDER_FAILED), false);
 	}
 	if (may_ask(job, why) && !lost) {
 		object_text(&record, "then", "ask");
@@ -346,6 +386,38 @@ int job_cancel(struct job *job, struct error *err)
 	}
 	record = record_new("cancelled");
 	return enter_end(job, &record, JOB_CANCELLED);
+}
+
+static int pause_refused(const char *why, struct error *err)
+{
+	(void)error_set(err, ERROR_REFUSED, "job", 0, "%s", why);
+	return -EBUSY;
+}
+
+int job_pause(struct job *job, struct error *err)
+{
+	struct object record;
+
+	if (job_state_is_end(job->state))
+		return pause_refused("the job has ended already", err);
+	if (job->state == JOB_PAUSED)
+		return pause_refused("the job is paused already", err);
+	if (job->state != JOB_RUNNING || job->plan.steps[job->step].kind != STEP_FETCH)
+		return pause_refused("only a download can be paused, and the job does something "
+				     "else now",
+				     err);
+	record = record_new("paused");
+	return job_enter(job, &record, JOB_PAUSED, false);
+}
+
+int job_resume(struct job *job, struct error *err)
+{
+	struct object record;
+
+	if (job->state != JOB_PAUSED)
+		return pause_refused("the job is not paused", err);
+	record = record_new("resumed");
+	return job_enter(job, &record, JOB_RUNNING, false);
 }
 
 int job_answer(struct job *job, const char *consented, struct error *err)

@@ -6,7 +6,7 @@
  * (workers, the fleet, timers) is service/jobs.c, which does what job_next() says and tells the
  * outcome.
  *
- *   draft ─▶ ready ─▶ running ⇄ asking ─▶ done | failed | cancelled
+ *   draft ─▶ ready ─▶ running ⇄ asking, paused ─▶ done | failed | cancelled
  *
  * job_enter() is the only assignment to the state; it writes the journal before it acts. The
  * journal is jobs/ID/journal.jsonl, one JSON object a line, appended and synced; after a crash
@@ -28,6 +28,7 @@ enum job_state {
 	JOB_READY,
 	JOB_RUNNING,
 	JOB_ASKING,
+	JOB_PAUSED, /* a download that the person halted; what has come stays */
 	JOB_DONE,
 	JOB_FAILED,
 	JOB_CANCELLED,
@@ -43,7 +44,7 @@ enum step_state {
 	STEP_WAITING,
 	STEP_RUNNING,
 	STEP_DONE,
-	STEP_SKIPPED,
+	STEP_SKIPPED, /* there was nothing to do, or (with a reason) it was passed over */
 	STEP_FAILED,
 	STEP_STATE_MAX
 };
@@ -57,6 +58,7 @@ enum job_action {
 	JOB_ACTION_AWAIT_PHONE, /* the phone is to come back first (job_phone_back()), limit
 				   TIMING_PHONE_BACK */
 	JOB_ACTION_AWAIT_ANSWER, /* asking */
+	JOB_ACTION_AWAIT_RESUME, /* paused */
 	JOB_ACTION_NONE,         /* it has ended */
 };
 
@@ -123,11 +125,16 @@ bool job_is_touched(const struct job *job); /* by the present attempt */
  * happened already; no further step begins then.
  */
 int job_step_done(struct job *job, sd_json_variant *facts, bool skipped);
+/* The present step, an optional one, cannot apply or the person passes it over: reason is a
+ * sentence that says which, for the report. */
+int job_step_passed(struct job *job, const char *reason);
 /* It failed. again: the same may work if it is tried again (with the phone back, if it left);
  * rules: attempts of its kind are used up first; then an optional step is passed over; an update
  * whose erase is possible asks (not for network, not-signed, no-space, bad-file, no-phone,
- * cancelled); else the job fails. A job that put the phone into recovery and fails or is cancelled
- * before the engine touched it gets a closing step exit-recovery, whose outcome changes nothing. */
+ * cancelled); else the job fails. Of a repair's ladder some steps are passed over then, and some
+ * failures end it (doctor/ladder.h). A job that put the phone into recovery and fails or is
+ * cancelled before the engine touched it gets a closing step exit-recovery, whose outcome changes
+ * nothing. */
 int job_step_failed(struct job *job, const struct error *why, bool again);
 /* It came back while job_next() said JOB_ACTION_AWAIT_PHONE; or did not, within the limit. */
 int job_phone_back(struct job *job, bool back);
@@ -136,6 +143,13 @@ int job_phone_back(struct job *job, bool back);
  * the text says why) while it cannot be stopped. A running step's work must be ended by the caller.
  */
 int job_cancel(struct job *job, struct error *err);
+/*
+ * The person halts the download, or lets it go on: also a service that starts anew leaves it
+ * halted. 0, or -EBUSY (ERROR_REFUSED, the text says why): another step, paused already, not
+ * paused. The worker must be ended by the caller; the step goes on as the same attempt.
+ */
+int job_pause(struct job *job, struct error *err);
+int job_resume(struct job *job, struct error *err);
 /* The person answers the question: yes with LAST4 that was checked by consent_use(); NULL is no. */
 int job_answer(struct job *job, const char *consented, struct error *err);
 

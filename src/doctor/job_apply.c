@@ -7,6 +7,7 @@
 #include "base/object.h"
 #include "base/text.h"
 #include "doctor/job_memory.h"
+#include "doctor/ladder.h"
 #include <errno.h>
 #include <string.h>
 
@@ -44,9 +45,9 @@ static struct step_memory *present(struct job *job)
 	return &job->steps[job->step];
 }
 
-enum job_state job_state_after_step(const struct job *job)
+enum job_state job_state_before(const struct job *job, size_t next)
 {
-	if (job->step + 1 < job->plan.step_count)
+	if (next < job->plan.step_count)
 		return JOB_RUNNING;
 	return job->closing != JOB_STATE_MAX ? job->closing : JOB_DONE;
 }
@@ -70,10 +71,34 @@ static void end_attempt(struct job *job, enum step_state state, const struct err
 	job->trust[0] = job->guidance[0] = '\0';
 }
 
-static void next_step(struct job *job)
+/* The index of the step that follows the present one, which may pass over some. */
+static int read_next(const struct job *job, const struct record *record, size_t *ret)
 {
-	if (job->step + 1 < job->plan.step_count)
-		job->step++;
+	unsigned next;
+
+	*ret = job->step + 1;
+	if (!sd_json_variant_by_key(record->object, "next"))
+		return 0;
+	if (read_small(record->object, "next", PLAN_STEPS_MAX, &next) < 0 || next <= job->step ||
+	    next > job->plan.step_count || job->closing != JOB_STATE_MAX)
+		return -EBADMSG;
+	for (size_t i = job->step + 1; i < next; i++)
+		if (!ladder_may_pass(&job->plan, i))
+			return -EBADMSG;
+	*ret = next;
+	return 0;
+}
+
+static void next_step(struct job *job, const struct record *record, size_t next)
+{
+	const char *why = object_peek_text(record->object, "passed");
+
+	for (size_t i = job->step + 1; i < next && i < job->plan.step_count; i++) {
+		job->steps[i].state = STEP_SKIPPED;
+		text_copy(job->steps[i].reason, sizeof(job->steps[i].reason), why);
+	}
+	if (next < job->plan.step_count)
+		job->step = next;
 	job->attempt = 1;
 	job->awaiting = false;
 }
@@ -216,14 +241,24 @@ static int adopt_facts(struct job *job, sd_json_variant *facts)
 					 facts);
 }
 
+static void take_reason(struct job *job, const struct record *record)
+{
+	const char *reason = object_peek_text(record->object, "reason");
+	struct run *run = &job->runs[job->run_count - 1];
+
+	text_copy(present(job)->reason, sizeof(present(job)->reason), reason);
+	text_copy(run->reason, sizeof(run->reason), reason);
+}
+
 static int apply_done(struct job *job, const struct record *record)
 {
 	enum step_kind kind = job->plan.steps[job->step].kind;
 	bool skipped;
+	size_t next;
 	int r;
 
 	if (job->state != JOB_RUNNING || present(job)->state != STEP_RUNNING ||
-	    record->state != job_state_after_step(job) ||
+	    read_next(job, record, &next) < 0 || record->state != job_state_before(job, next) ||
 	    object_read_flag(record->object, "skipped", &skipped) < 0)
 		return -EBADMSG;
 	r = adopt_facts(job, sd_json_variant_by_key(record->object, "facts"));
@@ -235,8 +270,10 @@ static int apply_done(struct job *job, const struct record *record)
 		job->data = DATA_KEPT; /* its end was good, and its variant keeps the data */
 	if (kind == STEP_ERASE && !skipped)
 		job->data = DATA_ERASED;
+	if (skipped)
+		take_reason(job, record);
 	end_attempt(job, skipped ? STEP_SKIPPED : STEP_DONE, NULL, record->time_ms);
-	next_step(job);
+	next_step(job, record, next);
 	return 0;
 }
 
@@ -281,6 +318,7 @@ static int apply_failed(struct job *job, const struct record *record)
 	const char *then = object_peek_text(record->object, "then");
 	struct error error;
 	bool awaiting;
+	size_t next;
 
 	if (!then || job->state != JOB_RUNNING ||
 	    (present(job)->state != STEP_RUNNING && !job->awaiting) ||
@@ -297,10 +335,11 @@ static int apply_failed(struct job *job, const struct record *record)
 		return 0;
 	}
 	if (strcmp(then, "skip") == 0) {
-		if (record->state != job_state_after_step(job) ||
+		if (read_next(job, record, &next) < 0 ||
+		    record->state != job_state_before(job, next) ||
 		    !job->plan.steps[job->step].optional)
 			return -EBADMSG;
-		next_step(job);
+		next_step(job, record, next);
 		return 0;
 	}
 	if (strcmp(then, "ask") == 0)
@@ -316,7 +355,7 @@ static int apply_begin_failed(struct job *job, const struct record *record)
 	bool closing = job->closing != JOB_STATE_MAX;
 	struct error error;
 
-	if (!then || job->awaiting || job->state == JOB_ASKING ||
+	if (!then || job->awaiting || job->state == JOB_ASKING || job->state == JOB_PAUSED ||
 	    object_read_error(record->object, "error", &error) < 0 || error.kind == ERROR_NONE)
 		return -EBADMSG;
 	end_attempt(job, STEP_FAILED, &error, record->time_ms);
@@ -331,6 +370,19 @@ static int apply_back(struct job *job, const struct record *record)
 		return -EBADMSG;
 	job->awaiting = false;
 	return 0;
+}
+
+static int apply_paused(struct job *job, const struct record *record)
+{
+	if (record->state != JOB_PAUSED || job->state != JOB_RUNNING || job->awaiting ||
+	    job->plan.steps[job->step].kind != STEP_FETCH)
+		return -EBADMSG;
+	return 0;
+}
+
+static int apply_resumed(struct job *job, const struct record *record)
+{
+	return record->state == JOB_RUNNING && job->state == JOB_PAUSED ? 0 : -EBADMSG;
 }
 
 static int apply_cancelled(struct job *job, const struct record *record)
@@ -410,6 +462,7 @@ int job_apply(struct job *job, sd_json_variant *object)
 		{ "failed", apply_failed },       { "back", apply_back },
 		{ "cancelled", apply_cancelled }, { "answered", apply_answered },
 		{ "note", apply_note },           { "begin-failed", apply_begin_failed },
+		{ "paused", apply_paused },       { "resumed", apply_resumed },
 	};
 	struct record record = { .object = object };
 	const char *event = object_peek_text(object, "event");

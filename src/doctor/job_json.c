@@ -22,6 +22,8 @@ static const char *guidance_of(const struct job *job)
 		return text_of("job-awaiting-phone");
 	case JOB_ACTION_AWAIT_ANSWER:
 		return text_of("job-ask-help");
+	case JOB_ACTION_AWAIT_RESUME:
+		return text_of("job-paused");
 	case JOB_ACTION_FOLLOW_STEP:
 		if (job->guidance[0] != '\0')
 			return job->guidance;
@@ -46,6 +48,13 @@ static void put_step(struct object *steps, sd_json_variant **array, const struct
 	object_number(&element, "attempt", memory->attempts);
 	if (strcmp(fact->guidance, "-") != 0)
 		object_text(&element, "guidance", fact->guidance);
+	if (job->plan.steps[i].rung > 0)
+		object_number(&element, "rung", job->plan.steps[i].rung);
+	if (memory->state == STEP_SKIPPED)
+		object_text(&element, "reason", memory->reason);
+	if (memory->state == STEP_DONE)
+		object_text(&element, "found",
+			    object_peek_text(job_facts(job, job->plan.steps[i].kind), "found"));
 	if (memory->state != STEP_DONE && memory->state != STEP_SKIPPED)
 		object_error(&element, "error", &memory->error);
 	if (object_check(steps, object_end(&element, &variant)) >= 0)
@@ -119,6 +128,7 @@ static int exit_of(const struct job *job)
 	case JOB_READY:
 	case JOB_RUNNING:
 	case JOB_ASKING:
+	case JOB_PAUSED:
 	case JOB_DONE:
 	case JOB_STATE_MAX:
 		break;
@@ -130,7 +140,7 @@ static void put_live(struct object *object, const struct job *job, const struct 
 {
 	sd_json_variant *variant = NULL;
 
-	if (progress && job_next(job) == JOB_ACTION_FOLLOW_STEP) {
+	if (progress && (job_next(job) == JOB_ACTION_FOLLOW_STEP || job->state == JOB_PAUSED)) {
 		object_check(object, progress_to_json(progress, &variant));
 		object_take(object, "progress", variant);
 	}
@@ -160,7 +170,7 @@ int job_to_json(const struct job *job, const struct progress *progress, sd_json_
 	put_error(&object, &job->error);
 	object_flag(&object, "touched", job->touched);
 	object_text(&object, "data", data_name(job->data));
-	object_take(&object, "proof", sd_json_variant_ref(job->proof));
+	job_put_proof(&object, job);
 	object_text(&object, "folder", job->folder);
 	if (ended)
 		object_number(&object, "exit", (uint64_t)exit_of(job));

@@ -12,16 +12,19 @@
  *   created    id, plan (plan_to_record()), ?consented
  *   begin      step, kind, attempt, ?engine
  *   touched
- *   done       skipped, ?facts
- *   failed     error, then, ?awaiting
+ *   done       skipped, ?reason (why it was skipped), ?facts, ?next, ?passed
+ *   failed     error, then, ?awaiting, ?next, ?passed
  *   begin-failed  error, then: the step was not allowed to begin
  *   back       the phone that was awaited came
  *   cancelled  then
+ *   paused, resumed
  *   answered   yes: consented, plan; no: then
  *   note       kind, ?fields
  *
  * then: "again" (the step waits for its next attempt), "skip" (it was optional), "ask", "close" (a
  * closing step is next), "end".
+ * next: index of the step that follows, if not the one behind; passed: why those between are passed
+ * over (doctor/ladder.h).
  */
 #include "doctor/job.h"
 #include "doctor/journal.h"
@@ -30,8 +33,9 @@ enum { JOB_WORD_BYTES = 32, JOB_NOTES_MAX = 1000 };
 
 struct step_memory {
 	enum step_state state;
-	unsigned attempts;  /* begun so far */
-	struct error error; /* of the last attempt that failed */
+	unsigned attempts;             /* begun so far */
+	struct error error;            /* of the last attempt that failed */
+	char reason[ERROR_TEXT_BYTES]; /* why it was skipped, "" there was nothing to do */
 };
 
 /* One attempt of one step; those of an update stay when its plan gives way to an erase. */
@@ -44,6 +48,7 @@ struct run {
 	bool interrupted; /* begun again after the service ended */
 	uint64_t began_ms, ended_ms;
 	struct error error;
+	char reason[ERROR_TEXT_BYTES]; /* why it was skipped */
 };
 
 struct job {
@@ -88,5 +93,11 @@ static inline bool step_is_engine(enum step_kind kind)
 	return kind == STEP_UPDATE || kind == STEP_ERASE;
 }
 
-/* What state follows when the present step is passed. */
-enum job_state job_state_after_step(const struct job *job);
+/* What state follows when the step at `next` is to come; beyond the plan: how the job ends. */
+enum job_state job_state_before(const struct job *job, size_t next);
+
+/* --- what was proven and what was not (proof.c); for job_json.c alone */
+
+struct object;
+/* Adds "proof", and of a job that has ended "unproven" and "advice", where there are any. */
+void job_put_proof(struct object *object, const struct job *job);

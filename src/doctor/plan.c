@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "doctor/plan.h"
 #include "base/text.h"
+#include "doctor/ladder.h"
+#include "doctor/plan_mode.h"
+#include "doctor/plan_room.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Room beside firmware and system: logs, journal, report, and what the engine unpacks besides. */
-#define PLAN_SPARE_BYTES (UINT64_C(64) << 20)
 
 enum { BATTERY_LOW_PERCENT = 20, SLOW_LINK_MBPS = 12, MANY_HUBS = 2, ONLINE_MAJOR = 18 };
 
@@ -26,13 +26,15 @@ static void add_step(struct plan *plan, enum step_kind kind, bool optional)
 {
 	enum data data = step_fact(kind)->data;
 
-	plan->steps[plan->step_count++] = (struct plan_step){ kind, optional };
+	plan->steps[plan->step_count++] = (struct plan_step){ kind, optional, 0 };
 	if (data > plan->data)
 		plan->data = data;
 }
 
 static void add_warning(struct plan *plan, const char *id)
 {
+	if (plan->warning_count == PLAN_WARNINGS_MAX)
+		return;
 	plan->warnings[plan->warning_count++] = id;
 }
 
@@ -77,114 +79,10 @@ static void fill_product(const char *product, struct plan *plan)
 	snprintf(plan->phone, sizeof(plan->phone), "product:%s", clean);
 	text_copy(plan->label, sizeof(plan->label), model ? model->name : clean);
 	text_copy(plan->product, sizeof(plan->product), clean);
+	text_copy(plan->board, sizeof(plan->board), model ? model->board : "");
 }
 
 /* --- may it */
-
-/* Modes in which a goal begins; the text says what to do instead. */
-static int check_restart(const struct phone *phone, struct error *err)
-{
-	enum buttons buttons =
-	    phone->identity.model ? phone->identity.model->buttons : BUTTONS_UNKNOWN;
-
-	switch (phone->mode) {
-	case MODE_NORMAL:
-	case MODE_RESTORE:
-		return 0;
-	case MODE_RECOVERY:
-		return refuse(err, ERROR_UNSUPPORTED,
-			      "the phone is in recovery: leaving recovery restarts it");
-	case MODE_DFU:
-	case MODE_DEBUG_USB:
-	case MODE_WTF:
-		return error_set(err, ERROR_UNSUPPORTED, "planner", 0,
-				 "only its buttons lead out of this mode. %s",
-				 button_fact(buttons)->restart);
-	case MODE_PORT_DFU:
-	case MODE_UNKNOWN:
-	case MODE_MAX:
-		break;
-	}
-	return refuse(err, ERROR_UNSUPPORTED, "this mode has no restart from here");
-}
-
-static int check_exit_recovery(const struct phone *phone, struct error *err)
-{
-	switch (phone->mode) {
-	case MODE_RECOVERY:
-		return 0;
-	case MODE_NORMAL:
-	case MODE_RESTORE:
-		return refuse(err, ERROR_UNSUPPORTED, "the phone is not in recovery");
-	case MODE_DFU:
-	case MODE_DEBUG_USB:
-	case MODE_WTF:
-	case MODE_PORT_DFU:
-	case MODE_UNKNOWN:
-	case MODE_MAX:
-		break;
-	}
-	return check_restart(phone, err);
-}
-
-static int check_install_mode(const struct phone *phone, struct error *err)
-{
-	switch (phone->mode) {
-	case MODE_NORMAL:
-	case MODE_RECOVERY:
-	case MODE_DFU:
-	case MODE_RESTORE:
-	case MODE_DEBUG_USB:
-		return 0;
-	case MODE_WTF:
-	case MODE_PORT_DFU:
-	case MODE_UNKNOWN:
-	case MODE_MAX:
-		break;
-	}
-	return error_set(err, ERROR_UNSUPPORTED, "planner", 0,
-			 "iOS cannot be installed from here in this mode (%s); bring the phone "
-			 "into recovery or DFU with its buttons first",
-			 mode_fact(phone->mode)->label);
-}
-
-static int check_normal(const struct phone *phone, struct error *err)
-{
-	if (phone->mode == MODE_NORMAL)
-		return 0;
-	if (phone->mode == MODE_RECOVERY)
-		return refuse(
-		    err, ERROR_UNSUPPORTED,
-		    "the phone is in recovery; this needs it started: leave recovery first");
-	return error_set(err, ERROR_UNSUPPORTED, "planner", 0,
-			 "this needs the phone started, and it is in another mode (%s)",
-			 mode_fact(phone->mode)->label);
-}
-
-static int check_mode(enum goal goal, const struct phone *phone, struct error *err)
-{
-	switch (goal) {
-	case GOAL_TRUST:
-	case GOAL_TRUST_STORE:
-		return check_normal(phone, err);
-	case GOAL_ENTER_RECOVERY:
-		if (phone->mode == MODE_RECOVERY)
-			return refuse(err, ERROR_UNSUPPORTED, "the phone is in recovery already");
-		return check_normal(phone, err);
-	case GOAL_RESTART:
-		return check_restart(phone, err);
-	case GOAL_EXIT_RECOVERY:
-		return check_exit_recovery(phone, err);
-	case GOAL_UPDATE:
-	case GOAL_ERASE:
-		return check_install_mode(phone, err);
-	case GOAL_FIRMWARE:
-		return 0;
-	case GOAL_MAX:
-		break;
-	}
-	return refuse(err, ERROR_USAGE, "there is no such goal");
-}
 
 static int check_phone(const struct plan_request *request, struct error *err)
 {
@@ -208,25 +106,34 @@ static int check_phone(const struct plan_request *request, struct error *err)
 				 phone->job);
 	if (!phone->on_bus)
 		return refuse(err, ERROR_UNPLUGGED, "the phone is not plugged in");
-	return check_mode(request->goal, phone, err);
+	return plan_check_mode(request->goal, phone, err);
 }
 
-/* Numbers of two versions like "17.5.1", compared one by one; a missing one is 0. */
-static int compare_versions(const char *a, const char *b)
+/* Is the firmware older than what runs on the phone? Of one version the build decides. */
+static bool is_older(const struct firmware *firmware, const struct identity *identity)
 {
-	while (*a != '\0' || *b != '\0') {
-		char *a_end, *b_end;
-		unsigned long a_part = strtoul(a, &a_end, 10);
-		unsigned long b_part = strtoul(b, &b_end, 10);
+	int order = 0;
 
-		if (a_part != b_part)
-			return a_part < b_part ? -1 : 1;
-		if ((a_end == a && *a != '\0') || (b_end == b && *b != '\0'))
-			return 0; /* no number: cannot be told */
-		a = *a_end == '.' ? a_end + 1 : a_end;
-		b = *b_end == '.' ? b_end + 1 : b_end;
-	}
-	return 0;
+	if (identity->version[0] != '\0' && firmware->version[0] != '\0')
+		order = version_compare(firmware->version, identity->version);
+	if (order == 0 && identity->build[0] != '\0' && firmware->build[0] != '\0')
+		order = build_compare(firmware->build, identity->build);
+	return order < 0;
+}
+
+int plan_check_age(const struct firmware *firmware, const struct phone *phone, struct error *err)
+{
+	const struct identity *identity = &phone->identity;
+
+	if (!is_older(firmware, identity))
+		return 0;
+	return error_set(err, ERROR_REFUSED, "planner", 0,
+			 "the phone has iOS %s%s%s%s, which is newer than %s%s%s%s: an update does "
+			 "not go back",
+			 identity->version, identity->build[0] != '\0' ? " (" : "", identity->build,
+			 identity->build[0] != '\0' ? ")" : "", firmware->version,
+			 firmware->build[0] != '\0' ? " (" : "", firmware->build,
+			 firmware->build[0] != '\0' ? ")" : "");
 }
 
 /* A variant's name and its behaviour must say the same. */
@@ -259,6 +166,7 @@ static int check_install(const struct plan_request *request, struct error *err)
 	const struct identity *identity = &request->phone->identity;
 	const struct firmware *firmware = request->firmware;
 	bool erases = request->goal == GOAL_ERASE;
+	int r;
 
 	if (identity->ecid == 0)
 		return refuse(err, ERROR_UNSUPPORTED,
@@ -270,47 +178,21 @@ static int check_install(const struct plan_request *request, struct error *err)
 		    "this firmware (%s) is not for this phone (%s)",
 		    firmware->product[0] != '\0' ? firmware->product : "for other models",
 		    identity->product[0] != '\0' ? identity->product : "model unknown");
-	if (!erases && identity->version[0] != '\0' && firmware->version[0] != '\0' &&
-	    compare_versions(identity->version, firmware->version) > 0)
-		return error_set(err, ERROR_REFUSED, "planner", 0,
-				 "the phone has iOS %s, which is newer than %s: an update does not "
-				 "go back",
-				 identity->version, firmware->version);
+	if (!erases) {
+		r = plan_check_age(firmware, request->phone, err);
+		if (r < 0)
+			return r;
+	}
+	if (request->signing && request->signing->verdict == SIGN_NOT_SIGNED)
+		return refuse(err, ERROR_NOT_SIGNED, request->signing->text);
 	return check_variant(erases ? request->erase : request->update, erases, err);
 }
 
 /* --- what is needed */
 
-static int check_room(const struct plan *plan, struct error *err)
+bool plan_is_online_to_the_end(const struct plan *plan)
 {
-	double mib = 1 << 20;
-
-	if (plan->room.folder[0] == '\0')
-		return refuse(err, ERROR_NO_SPACE,
-			      "there is no place for the firmware: neither a data partition nor "
-			      "memory can be written");
-	if (plan->need_bytes > plan->room.free_bytes)
-		return error_set(err, ERROR_NO_SPACE, "planner", 0,
-				 "%.0f MiB of room are needed and %.0f MiB are free %s",
-				 (double)plan->need_bytes / mib,
-				 (double)plan->room.free_bytes / mib,
-				 plan->room.lasting ? "on the data partition" : "in memory");
-	return 0;
-}
-
-static uint64_t need_of(const struct firmware *firmware, const struct variant *variant)
-{
-	uint64_t parts[] = {
-		firmware->path[0] == '\0' ? firmware->size : 0,
-		variant->os_packed ? variant->os_bytes : 0,
-		PLAN_SPARE_BYTES,
-	};
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-		if (__builtin_add_overflow(sum, parts[i], &sum))
-			return UINT64_MAX; /* a manifest that lies: no room is enough */
-	return sum;
+	return strtoul(plan->firmware.version, NULL, 10) >= ONLINE_MAJOR;
 }
 
 static void warn_of_link(const struct phone *phone, struct plan *plan)
@@ -325,14 +207,41 @@ static void warn_of_link(const struct phone *phone, struct plan *plan)
 		add_warning(plan, "plan-warning-slow-link");
 }
 
+/* What is not known of the signature; for an installation that it is refused is no warning. */
+static void warn_of_signing(const struct plan_request *request, struct plan *plan)
+{
+	switch (plan->signing.verdict) {
+	case SIGN_NOT_ASKED:
+		if (request->phone)
+			add_warning(plan, "plan-sign-not-asked");
+		break;
+	case SIGN_NOT_SIGNED:
+		add_warning(plan, "plan-sign-no");
+		break;
+	case SIGN_UNKNOWN:
+		add_warning(plan, "plan-sign-unknown");
+		break;
+	case SIGN_SIGNED:
+	case SIGN_VERDICT_MAX:
+		break;
+	}
+}
+
 static void warn(const struct plan_request *request, struct plan *plan)
 {
-	if (goal_fact(plan->goal)->firmware && !plan->room.lasting)
+	for (size_t i = 0; i < request->warning_count; i++)
+		add_warning(plan, request->warnings[i]);
+	if (goal_fact(plan->goal)->firmware)
+		warn_of_signing(request, plan);
+	if (goal_fact(plan->goal)->firmware && !plan->room.lasting) {
 		add_warning(plan, "plan-warning-ram");
+		if (plan->room.why)
+			add_warning(plan, plan->room.why);
+	}
 	if (!goal_installs(plan->goal))
 		return;
 	warn_of_link(request->phone, plan);
-	if (strtoul(plan->firmware.version, NULL, 10) >= ONLINE_MAJOR)
+	if (plan_is_online_to_the_end(plan))
 		add_warning(plan, "plan-warning-internet");
 	if (request->phone->trust != TRUST_TRUSTED)
 		add_warning(plan, "plan-warning-trust");
@@ -365,8 +274,14 @@ static void add_steps_of_file(struct plan *plan)
 {
 	if (plan->goal == GOAL_FIRMWARE)
 		add_step(plan, STEP_CATALOGUE, false);
+	if (goal_installs(plan->goal))
+		add_step(plan, STEP_NETWORK, false);
+	if (plan->drop_count > 0)
+		add_step(plan, STEP_MAKE_ROOM, false);
 	if (plan->firmware.url[0] != '\0')
 		add_step(plan, STEP_FETCH, false);
+	if (goal_installs(plan->goal))
+		add_step(plan, STEP_SIGN, false);
 	add_step(plan, STEP_CHECK, false);
 }
 
@@ -379,12 +294,29 @@ static void add_steps_of_install(struct plan *plan)
 	add_steps_after(plan);
 }
 
+static void add_steps_of_ladder(struct plan *plan)
+{
+	size_t count;
+	const struct plan_step *steps = ladder_steps(plan->goal, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		add_step(plan, steps[i].kind, steps[i].optional);
+		plan->steps[plan->step_count - 1].rung = steps[i].rung;
+	}
+}
+
 static void add_steps(const struct plan_request *request, struct plan *plan)
 {
 	switch (plan->goal) {
 	case GOAL_TRUST:
 	case GOAL_TRUST_STORE:
 		add_steps_of_trust(request, plan);
+		break;
+	case GOAL_REPAIR:
+	case GOAL_FORGET:
+	case GOAL_PROVE:
+	case GOAL_LINK_TEST:
+		add_steps_of_ladder(plan);
 		break;
 	case GOAL_RESTART:
 		add_step(plan, STEP_RESTART, false);
@@ -409,6 +341,14 @@ static void add_steps(const struct plan_request *request, struct plan *plan)
 	}
 }
 
+int plan_refuse_conflict(const struct firmware *firmware, struct error *err)
+{
+	return error_set(err, ERROR_BAD_FILE, "planner", 0,
+			 "the sources disagree about iOS %s (%s): its hash or size is told in two "
+			 "ways, so it is not used. Name another build, or bring the file yourself",
+			 firmware->version, firmware->build);
+}
+
 static int fill_firmware(const struct plan_request *request, struct plan *plan, struct error *err)
 {
 	const struct variant *erase = request->erase;
@@ -419,6 +359,10 @@ static int fill_firmware(const struct plan_request *request, struct plan *plan, 
 	if (!request->firmware || !request->room)
 		return refuse(err, ERROR_BUG, "this goal was planned without a firmware");
 	plan->firmware = *request->firmware;
+	if (plan->firmware.conflict)
+		return plan_refuse_conflict(&plan->firmware, err);
+	if (request->signing)
+		plan->signing = *request->signing;
 	if (goal_installs(request->goal)) {
 		r = check_install(request, err);
 		if (r < 0)
@@ -428,8 +372,7 @@ static int fill_firmware(const struct plan_request *request, struct plan *plan, 
 		    variant_is_honest(erase))
 			plan->erase_variant = *erase;
 	}
-	plan->need_bytes = need_of(&plan->firmware, &plan->variant);
-	return check_room(plan, err);
+	return plan_take_room(plan, request, err);
 }
 
 int plan_make(const struct plan_request *request, struct plan *ret, struct error *err)
@@ -468,9 +411,8 @@ int plan_erase_after(const struct plan *update, struct plan *ret)
 	plan.erase_variant = (struct variant){ 0 };
 	plan.step_count = 0;
 	memset(plan.steps, 0, sizeof(plan.steps));
-	plan.need_bytes = plan.variant.os_packed ? plan.variant.os_bytes : 0;
-	if (__builtin_add_overflow(plan.need_bytes, PLAN_SPARE_BYTES, &plan.need_bytes))
-		plan.need_bytes = UINT64_MAX;
+	plan.drop_count = 0;
+	plan.need_bytes = plan_need_here(&plan.firmware, &plan.variant);
 	add_step(&plan, STEP_ERASE, false);
 	add_steps_after(&plan);
 	*ret = plan;

@@ -2,7 +2,8 @@
 #include "base/cleanup.h"
 #include "base/object.h"
 #include "base/text.h"
-#include "doctor/plan.h"
+#include "doctor/ladder.h"
+#include "doctor/plan_room.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -35,6 +36,16 @@ static void put_firmware(struct object *object, const struct plan *plan)
 	object_text(object, "erase_variant", plan->erase_variant.name);
 }
 
+static void put_signing(struct object *object, const struct plan *plan)
+{
+	sd_json_variant *field = NULL;
+
+	if (plan->signing.verdict == SIGN_NOT_ASKED)
+		return;
+	object_check(object, signing_to_json(&plan->signing, &field));
+	object_take(object, "signed", field);
+}
+
 static void put_room(struct object *object, const struct room *room)
 {
 	struct object field = { 0 };
@@ -45,6 +56,9 @@ static void put_room(struct object *object, const struct room *room)
 	object_flag(&field, "lasting", room->lasting);
 	object_number(&field, "free_bytes", room->free_bytes);
 	object_number(&field, "ram_free_bytes", room->ram_free_bytes);
+	object_text(&field, "cache", room->cache);
+	if (room->cache[0] != '\0')
+		object_number(&field, "cache_free_bytes", room->cache_free_bytes);
 	object_check(object, object_end(&field, &variant));
 	object_take(object, "room", variant);
 }
@@ -87,6 +101,8 @@ static void put_steps(struct object *object, const struct plan *plan)
 		object_text(&element, "label", fact->label);
 		object_text(&element, "data", data_name(fact->data));
 		object_flag(&element, "optional", plan->steps[i].optional);
+		if (plan->steps[i].rung > 0)
+			object_number(&element, "rung", plan->steps[i].rung);
 		append(object, &array, &element);
 	}
 	object_take(object, "steps", array);
@@ -122,8 +138,10 @@ static void put_plan(struct object *object, const struct plan *plan)
 	object_text(object, "board", plan->board);
 	object_text(object, "mode", mode_name(plan->mode));
 	put_firmware(object, plan);
+	put_signing(object, plan);
 	object_number(object, "need_bytes", plan->need_bytes);
 	put_room(object, &plan->room);
+	plan_put_drops(object, plan);
 	put_warnings(object, plan);
 	put_steps(object, plan);
 	object_flag(object, "network", goal->firmware);
@@ -205,6 +223,13 @@ static int read_variant(sd_json_variant *object, const char *name, struct varian
 	return field ? variant_from_json(field, ret) : 0;
 }
 
+static int read_signing(sd_json_variant *object, struct signing *ret)
+{
+	sd_json_variant *field = sd_json_variant_by_key(object, "signed");
+
+	return field ? signing_from_json(field, ret) : 0;
+}
+
 static int read_room(sd_json_variant *object, struct room *ret)
 {
 	sd_json_variant *field = sd_json_variant_by_key(object, "room");
@@ -213,7 +238,9 @@ static int read_room(sd_json_variant *object, struct room *ret)
 	    object_read_text(field, "folder", ret->folder, sizeof(ret->folder)) < 0 ||
 	    object_read_flag(field, "lasting", &ret->lasting) < 0 ||
 	    object_read_number(field, "free_bytes", &ret->free_bytes) < 0 ||
-	    object_read_number(field, "ram_free_bytes", &ret->ram_free_bytes) < 0)
+	    object_read_number(field, "ram_free_bytes", &ret->ram_free_bytes) < 0 ||
+	    object_read_text(field, "cache", ret->cache, sizeof(ret->cache)) < 0 ||
+	    object_read_number(field, "cache_free_bytes", &ret->cache_free_bytes) < 0)
 		return -EBADMSG;
 	return 0;
 }
@@ -249,13 +276,23 @@ static int read_steps(sd_json_variant *object, struct plan *ret)
 		struct plan_step step = {
 			.kind = step_from_name(object_peek_text(element, "kind")),
 		};
+		uint64_t rung;
 
 		if (step.kind == STEP_KIND_MAX ||
-		    object_read_flag(element, "optional", &step.optional) < 0)
+		    object_read_flag(element, "optional", &step.optional) < 0 ||
+		    object_read_number(element, "rung", &rung) < 0 || rung > PLAN_STEPS_MAX)
 			return -EBADMSG;
+		step.rung = (unsigned)rung;
 		ret->steps[ret->step_count++] = step;
 	}
 	return 0;
+}
+
+static bool goal_is_of_ladder(enum goal goal)
+{
+	size_t count;
+
+	return ladder_steps(goal, &count) != NULL;
 }
 
 /* What every plan of the planner keeps to; a journal that says otherwise is none of ours. */
@@ -273,6 +310,8 @@ static int check_plan(const struct plan *plan)
 			return -EBADMSG;
 	}
 	if (worst != plan->data)
+		return -EBADMSG;
+	if (!ladder_is_sound(plan) || (goal_is_of_ladder(plan->goal) && worst != DATA_KEPT))
 		return -EBADMSG;
 	if (worst == DATA_ERASED && (plan->goal != GOAL_ERASE || !plan->variant.erases))
 		return -EBADMSG;
@@ -304,11 +343,12 @@ int plan_from_json(sd_json_variant *object, struct plan *ret)
 	    read_texts(object, plan) < 0 || read_ecid(object, &plan->ecid) < 0 ||
 	    read_mode(object, &plan->mode) < 0 ||
 	    (firmware && firmware_from_json(firmware, &plan->firmware) < 0) ||
+	    read_signing(object, &plan->signing) < 0 ||
 	    read_variant(object, "installs", &plan->variant) < 0 ||
 	    read_variant(object, "erase_installs", &plan->erase_variant) < 0 ||
 	    object_read_number(object, "need_bytes", &plan->need_bytes) < 0 ||
-	    read_room(object, &plan->room) < 0 || read_warnings(object, plan) < 0 ||
-	    read_steps(object, plan) < 0 || check_plan(plan) < 0)
+	    read_room(object, &plan->room) < 0 || plan_read_drops(object, plan) < 0 ||
+	    read_warnings(object, plan) < 0 || read_steps(object, plan) < 0 || check_plan(plan) < 0)
 		return -EBADMSG;
 	*ret = *plan;
 	return 0;

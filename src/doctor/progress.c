@@ -78,6 +78,11 @@ void progress_update(struct progress *progress, const char *part, uint64_t done,
 	tell(progress, now_ms);
 }
 
+void progress_halt(struct progress *progress, uint64_t now_ms)
+{
+	begin_estimate(progress, now_ms);
+}
+
 int progress_to_json(const struct progress *progress, sd_json_variant **ret)
 {
 	struct object object = { 0 };
@@ -91,5 +96,6 @@ int progress_to_json(const struct progress *progress, sd_json_variant **ret)
 		object_number(&object, "rate", progress->rate);
 	if (progress->remaining_s != UINT64_MAX)
 		object_number(&object, "remaining_s", progress->remaining_s);
+	object_text(&object, "from", progress->from);
 	return object_end(&object, ret);
 }

@@ -44,6 +44,7 @@ static void put_run(struct object *element, const struct run *run)
 	}
 	if (run->interrupted)
 		object_flag(element, "interrupted", true);
+	object_text(element, "reason", run->reason);
 	object_error(element, "error", &run->error);
 }
 
@@ -151,12 +152,16 @@ static void put_files(struct object *object, const struct job *job)
 
 static void put_job(struct object *object, const struct job *job)
 {
+	static const char *const shared[] = { "proof", "unproven", "advice" };
 	_cleanup_(sd_json_variant_unrefp) sd_json_variant *whole = NULL;
 	sd_json_variant *plan = NULL, *error;
 
 	object_check(object, job_to_json(job, NULL, &whole));
 	error = sd_json_variant_by_key(whole, "error");
 	object_take(object, "error", sd_json_variant_ref(error));
+	for (size_t i = 0; i < ARRAY_LEN(shared); i++)
+		object_take(object, shared[i],
+			    sd_json_variant_ref(sd_json_variant_by_key(whole, shared[i])));
 	object_take(object, "job", TAKE(whole));
 	put_phone(object, &job->plan);
 	object_check(object, plan_to_json(&job->plan, &plan));
@@ -174,7 +179,6 @@ static int make_object(const struct job *job, sd_json_variant **ret)
 		object_take(&object, "events", sd_json_variant_ref(job->notes));
 	object_text(&object, "outcome", job_state_name(job->state));
 	object_text(&object, "data", data_name(job->data));
-	object_take(&object, "proof", sd_json_variant_ref(job->proof));
 	put_firmware(&object, job);
 	put_engine(&object, job);
 	put_consent(&object, job);

@@ -176,6 +176,9 @@ static char *state_of(sd_json_variant *step)
 				      format_code(error, code), NULL);
 	if (strcmp(state, "done") == 0)
 		return message_format("report-step-passed", NULL);
+	if (object_peek_text(step, "reason"))
+		return message_format("report-step-left-out", "reason", text_of(step, "reason"),
+				      NULL);
 	if (strcmp(state, "skipped") == 0)
 		return message_format("report-step-skipped", NULL);
 	return message_format("report-step-running", NULL);
@@ -210,11 +213,33 @@ static void write_step(struct page *page, sd_json_variant *step)
 		line(page, "    ", message_format("report-interrupted", NULL));
 }
 
-static void write_steps(struct page *page, sd_json_variant *steps)
+/* Steps of the plan that were left out without having been tried: those that begin a rung say it
+ * for the rest of it. And what a step found out. */
+static void write_plan_steps(struct page *page, sd_json_variant *steps)
+{
+	uint64_t rung_told = 0;
+
+	for (size_t i = 0; i < sd_json_variant_elements(steps); i++) {
+		sd_json_variant *step = sd_json_variant_by_index(steps, i);
+		bool untried = number_of(step, "attempt") == 0 && object_peek_text(step, "reason");
+
+		if (object_peek_text(step, "found"))
+			LINE(page, "report-note-text", "label", text_of(step, "label"), "reason",
+			     text_of(step, "found"));
+		if (untried &&
+		    (number_of(step, "rung") == 0 || number_of(step, "rung") != rung_told))
+			LINE(page, "report-passed-over", "label", text_of(step, "label"), "reason",
+			     text_of(step, "reason"));
+		rung_told = number_of(step, "rung");
+	}
+}
+
+static void write_steps(struct page *page, sd_json_variant *steps, sd_json_variant *plan_steps)
 {
 	heading(page, "report-head-steps");
 	for (size_t i = 0; i < sd_json_variant_elements(steps); i++)
 		write_step(page, sd_json_variant_by_index(steps, i));
+	write_plan_steps(page, plan_steps);
 }
 
 /* What a note's word means for people; a word without a row is shown as it is. */
@@ -223,6 +248,7 @@ static const char *note_text(const char *kind)
 	static const struct {
 		const char *kind, *id;
 	} rows[] = {
+		{ "answer", "report-note-answer" },
 		{ "guidance", "report-note-guidance" },
 		{ "note", "report-note-note" },
 		{ "phone-back", "report-note-phone-back" },
@@ -263,15 +289,87 @@ static void write_events(struct page *page, sd_json_variant *events)
 	}
 }
 
+static bool is_true(sd_json_variant *object, const char *name)
+{
+	bool value = false;
+
+	(void)object_read_flag(object, name, &value);
+	return value;
+}
+
+/* A proof holds what was read, and words that are true; those that are false prove nothing. */
+static bool is_any_proven(sd_json_variant *proof)
+{
+	for (size_t i = 1; i < sd_json_variant_elements(proof); i += 2) {
+		sd_json_variant *value = sd_json_variant_by_index(proof, i);
+
+		if (!sd_json_variant_is_boolean(value) || sd_json_variant_boolean(value))
+			return true;
+	}
+	return false;
+}
+
+static void write_unproven(struct page *page, sd_json_variant *unproven)
+{
+	for (size_t i = 0; i < sd_json_variant_elements(unproven); i++) {
+		sd_json_variant *one = sd_json_variant_by_index(unproven, i);
+
+		LINE(page, "report-unproven", "label", text_of(one, "label"), "reason",
+		     text_of(one, "reason"));
+	}
+}
+
+static void write_advice(struct page *page, sd_json_variant *advice)
+{
+	if (sd_json_variant_elements(advice) == 0)
+		return;
+	heading(page, "report-advice-head");
+	for (size_t i = 0; i < sd_json_variant_elements(advice); i++)
+		fprintf(page->out, "  %s\n", text_of(sd_json_variant_by_index(advice, i), "text"));
+}
+
+static void write_backup(struct page *page, sd_json_variant *proof)
+{
+	const char *id =
+	    is_true(proof, "backup_complete") ? "report-line-backup-whole" : "report-line-backup";
+	char bytes[NUMBER_BYTES], count[NUMBER_BYTES];
+
+	if (is_true(proof, "backup"))
+		LINE(page, id, "bytes", format_number(number_of(proof, "backup_bytes"), bytes),
+		     "count", format_number(number_of(proof, "backup_files"), count));
+}
+
+static void write_file_proof(struct page *page, sd_json_variant *file)
+{
+	char members[NUMBER_BYTES], matched[NUMBER_BYTES], skipped[NUMBER_BYTES];
+	char unlike[NUMBER_BYTES];
+
+	if (number_of(file, "crc") > 0)
+		LINE(page, "report-line-file", "members",
+		     format_number(number_of(file, "crc"), members), "matched",
+		     format_number(number_of(file, "matched"), matched), "skipped",
+		     format_number(number_of(file, "skipped"), skipped));
+	if (number_of(file, "unlike") > 0)
+		LINE(page, "report-line-file-unlike", "unlike",
+		     format_number(number_of(file, "unlike"), unlike));
+	if (is_true(file, "hash"))
+		LINE(page, "report-line-file-hash");
+	if (is_true(file, "ticket"))
+		LINE(page, "report-line-file-ticket");
+}
+
 static void write_proof(struct page *page, sd_json_variant *proof)
 {
 	char number[NUMBER_BYTES];
 
 	heading(page, "report-head-proof");
-	if (sd_json_variant_elements(proof) == 0) {
+	if (!is_any_proven(proof)) {
 		LINE(page, "report-nothing-proven");
 		return;
 	}
+	write_file_proof(page, sd_json_variant_by_key(proof, "firmware"));
+	if (is_true(proof, "session"))
+		LINE(page, "report-line-session");
 	if (object_peek_text(proof, "name"))
 		LINE(page, "report-line-name", "name", text_of(proof, "name"));
 	if (object_peek_text(proof, "serial_number"))
@@ -285,6 +383,9 @@ static void write_proof(struct page *page, sd_json_variant *proof)
 	if (sd_json_variant_by_key(proof, "media_entries"))
 		LINE(page, "report-line-media", "count",
 		     format_number(number_of(proof, "media_entries"), number));
+	if (is_true(proof, "replug"))
+		LINE(page, "report-line-replug");
+	write_backup(page, proof);
 }
 
 static void write_files(struct page *page, sd_json_variant *files)
@@ -331,8 +432,11 @@ int report_to_text(sd_json_variant *report, char **ret)
 	write_outcome(&page, report);
 	write_data(&page, report);
 	write_proof(&page, sd_json_variant_by_key(report, "proof"));
+	write_unproven(&page, sd_json_variant_by_key(report, "unproven"));
+	write_advice(&page, sd_json_variant_by_key(report, "advice"));
 	write_firmware(&page, sd_json_variant_by_key(report, "firmware"));
-	write_steps(&page, sd_json_variant_by_key(report, "steps"));
+	write_steps(&page, sd_json_variant_by_key(report, "steps"),
+		    sd_json_variant_by_key(sd_json_variant_by_key(report, "job"), "steps"));
 	write_events(&page, sd_json_variant_by_key(report, "events"));
 	write_files(&page, sd_json_variant_by_key(report, "files"));
 	if (ferror(page.out) != 0)

@@ -5,8 +5,9 @@
 #include "facts/facts.h"
 #include <inttypes.h>
 #include <stdio.h>
+#include <time.h>
 
-enum { KILO = 1000, MINUTE_S = 60, HOUR_S = 3600, TENTHS_BELOW = 100 };
+enum { KILO = 1000, MS_PER_S = 1000, MINUTE_S = 60, HOUR_S = 3600, TENTHS_BELOW = 100 };
 
 static void amount_set(char *ret, const char *text)
 {
@@ -55,6 +56,16 @@ void amount_text_rate(uint64_t rate, char ret[static AMOUNT_BYTES])
 	amount_text_bytes(rate, amount);
 	text = message_format("amount-rate", "amount", amount, NULL);
 	amount_set(ret, text);
+}
+
+void amount_text_day(uint64_t ms, char ret[static AMOUNT_BYTES])
+{
+	time_t seconds = (time_t)(ms / MS_PER_S);
+	struct tm tm;
+
+	ret[0] = '\0';
+	if (ms > 0 && ms <= INT64_MAX && gmtime_r(&seconds, &tm))
+		(void)strftime(ret, AMOUNT_BYTES, "%Y-%m-%d", &tm);
 }
 
 void amount_text_duration(uint64_t seconds, char ret[static AMOUNT_BYTES])

@@ -18,21 +18,37 @@ static const struct command commands[] = {
 	{ "show", "PHONE", "help-show", 1, 1, command_show },
 	{ "diagnose", "[PHONE]", "help-diagnose", 0, 1, command_diagnose },
 	{ "trust check", "PHONE", "help-trust-check", 1, 1, command_trust_check },
+	{ "trust repair", "PHONE", "help-trust-repair", 1, 1, command_trust_repair },
 	{ "trust reset", "PHONE", "help-trust-reset", 1, 1, command_trust_reset },
+	{ "trust prove", "PHONE", "help-trust-prove", 1, 1, command_trust_prove },
+	{ "trust forget", "PHONE", "help-trust-forget", 1, 1, command_trust_forget },
+	{ "trust keep", "[on|off]", "help-trust-keep", 0, 1, command_trust_keep },
+	{ "link test", "PHONE", "help-link-test", 1, 1, command_link_test },
 	{ "recovery enter", "PHONE", "help-recovery-enter", 1, 1, command_recovery_enter },
 	{ "recovery exit", "PHONE", "help-recovery-exit", 1, 1, command_recovery_exit },
 	{ "restart", "PHONE", "help-restart", 1, 1, command_restart },
+	{ "firmware list", "PHONE|PRODUCT", "help-firmware-list", 1, 1, command_firmware_list },
 	{ "firmware get", "PHONE|PRODUCT", "help-firmware-get", 1, 1, command_firmware_get },
-	{ "firmware info", "FILE", "help-firmware-info", 1, 1, command_firmware_info },
+	{ "firmware info", "FILE|URL", "help-firmware-info", 1, 1, command_firmware_info },
 	{ "firmware check", "FILE", "help-firmware-check", 1, 1, command_firmware_check },
+	{ "firmware cache", "[use FOLDER|DISK|URL|off]", "help-firmware-cache", 0, 2,
+	  command_firmware_cache },
+	{ "firmware disks", "", "help-firmware-disks", 0, 0, command_firmware_disks },
+	{ "firmware drop", "FILE", "help-firmware-drop", 1, 1, command_firmware_drop },
+	{ "network", "", "help-network", 0, 0, command_network },
 	{ "plan", "PHONE GOAL", "help-plan", 2, 2, command_plan },
 	{ "restore", "PHONE", "help-restore", 1, 1, command_restore },
 	{ "job list", "", "help-job-list", 0, 0, command_job_list },
 	{ "job show", "ID", "help-job-show", 1, 1, command_job_show },
 	{ "job cancel", "ID", "help-job-cancel", 1, 1, command_job_cancel },
+	{ "job pause", "ID", "help-job-pause", 1, 1, command_job_pause },
+	{ "job resume", "ID", "help-job-resume", 1, 1, command_job_resume },
 	{ "job answer", "ID", "help-job-answer", 1, 1, command_job_answer },
 	{ "report", "JOB", "help-report", 1, 1, command_report },
-	{ "explain", "CODE", "help-explain", 1, EXPLAIN_WORDS_MAX, command_explain },
+	{ "host reset", "VOLUME", "help-host-reset", 1, 1, command_host_reset },
+	{ "host", "", "help-host", 0, 0, command_host },
+	{ "explain", "CODE|FILE|-", "help-explain", 1, EXPLAIN_WORDS_MAX, command_explain },
+	{ "hints", "[FINDING|PLACE]", "help-hints", 0, 1, command_hints },
 	{ "console", "", "help-console", 0, 0, console_run },
 	{ "serve", "", "help-serve", 0, 0, command_serve },
 	{ "version", "", "help-version", 0, 0, command_version },
@@ -44,11 +60,13 @@ enum option_row {
 	OPTION_JSON,
 	OPTION_SOCKET,
 	OPTION_ASK,
+	OPTION_SAYS,
 	OPTION_FOREGROUND,
 	OPTION_REPLAY,
 	OPTION_RECORD,
 	OPTION_WORKER,
 	OPTION_STORAGE,
+	OPTION_CACHE,
 	OPTION_BUILD,
 	OPTION_FILE,
 	OPTION_BOARD,
@@ -58,6 +76,8 @@ enum option_row {
 	OPTION_CONFIRM,
 	OPTION_YES,
 	OPTION_NO,
+	OPTION_ALL,
+	OPTION_INTERNAL,
 	OPTION_ALL_RECORDS,
 	OPTION_NO_WAIT,
 	OPTION_FOLLOW,
@@ -67,28 +87,37 @@ enum option_row {
 };
 
 /* Those that start a job, or go on with one, and follow it. */
-#define STARTERS "trust reset,recovery enter,recovery exit,restart,firmware get,restore,job answer"
+#define STARTERS                                                                                   \
+	"trust repair,trust reset,trust prove,trust forget,link test,recovery enter,"              \
+	"recovery exit,restart,firmware get,restore,job resume,job answer"
 
 static const struct command_option options[OPTION_MAX] = {
 	[OPTION_JSON] = { "json", NULL, "help-option-json", NULL },
 	[OPTION_SOCKET] = { "socket", "PATH", "help-option-socket", NULL },
 	[OPTION_ASK] = { "ask", NULL, "help-option-ask", "show" },
+	[OPTION_SAYS] = { "says", "WHAT", "help-option-says", "diagnose" },
 	[OPTION_FOREGROUND] = { "foreground", NULL, "help-option-foreground", "serve" },
 	[OPTION_REPLAY] = { "replay", "FILE", "help-option-replay", "serve" },
-	[OPTION_RECORD] = { "record", "FILE", "help-option-record", "serve" },
+	[OPTION_RECORD] = { "record", "FILE|UDID", "help-option-record", "serve,host reset" },
 	[OPTION_WORKER] = { "worker", "PATH", "help-option-worker",
-			    "serve,firmware info,firmware check" },
+			    "serve,network,firmware list,firmware info,"
+			    "firmware check" },
 	[OPTION_STORAGE] = { "storage", "FOLDER", "help-option-storage", "serve" },
+	[OPTION_CACHE] = { "cache", "FOLDER|URL", "help-option-cache", "serve" },
 	[OPTION_BUILD] = { "build", "BUILD", "help-option-build", "firmware get,plan,restore" },
 	[OPTION_FILE] = { "file", "FILE", "help-option-file", "plan,restore" },
 	[OPTION_BOARD] = { "board", "BOARD", "help-option-board", "firmware check" },
 	[OPTION_UPDATE] = { "update", NULL, "help-option-update", "restore" },
 	[OPTION_ERASE] = { "erase", NULL, "help-option-erase", "restore" },
-	[OPTION_CONSENT] = { "consent", "TOKEN", "help-option-consent", "restore,job answer" },
+	[OPTION_CONSENT] = { "consent", "TOKEN", "help-option-consent",
+			     "restore,job answer,host reset" },
 	[OPTION_CONFIRM] = { "confirm", "LAST4", "help-option-confirm", "restore,job answer" },
 	[OPTION_YES] = { "yes", NULL, "help-option-yes", "job answer" },
 	[OPTION_NO] = { "no", NULL, "help-option-no", "job answer" },
-	[OPTION_ALL_RECORDS] = { "all-records", NULL, "help-option-all-records", "trust reset" },
+	[OPTION_INTERNAL] = { "internal", NULL, "help-option-internal", "firmware cache" },
+	[OPTION_ALL] = { "all", NULL, "help-option-all", "firmware list" },
+	[OPTION_ALL_RECORDS] = { "all-records", NULL, "help-option-all-records",
+				 "trust reset,host reset" },
 	[OPTION_NO_WAIT] = { "no-wait", NULL, "help-option-no-wait", STARTERS },
 	[OPTION_FOLLOW] = { "follow", NULL, "help-option-follow", "job show" },
 	[OPTION_HELP] = { "help", NULL, "help-option-help", NULL },
@@ -197,74 +226,57 @@ static void parse_mistake(struct parse *parse, const char *id, const char *what)
 				text ? text : id);
 }
 
+/* Where the option's word goes; NULL: it takes none. */
+static const char **option_text(struct command_call *call, enum option_row row)
+{
+	const char **const texts[OPTION_MAX] = {
+		[OPTION_SOCKET] = &call->socket,   [OPTION_SAYS] = &call->says,
+		[OPTION_REPLAY] = &call->replay,   [OPTION_RECORD] = &call->record,
+		[OPTION_WORKER] = &call->worker,   [OPTION_STORAGE] = &call->storage,
+		[OPTION_CACHE] = &call->cache,     [OPTION_BUILD] = &call->build,
+		[OPTION_FILE] = &call->file,       [OPTION_BOARD] = &call->board,
+		[OPTION_CONSENT] = &call->consent, [OPTION_CONFIRM] = &call->confirm,
+	};
+
+	return texts[row];
+}
+
+/* What the option says by being there; NULL: nothing of a command's. */
+static bool *option_flag(struct command_call *call, enum option_row row)
+{
+	bool *const flags[OPTION_MAX] = {
+		[OPTION_JSON] = &call->json,
+		[OPTION_ASK] = &call->ask,
+		[OPTION_FOREGROUND] = &call->foreground,
+		[OPTION_UPDATE] = &call->update,
+		[OPTION_ERASE] = &call->erase,
+		[OPTION_YES] = &call->yes,
+		[OPTION_NO] = &call->no,
+		[OPTION_ALL] = &call->all,
+		[OPTION_INTERNAL] = &call->internal,
+		[OPTION_ALL_RECORDS] = &call->all_records,
+		[OPTION_NO_WAIT] = &call->no_wait,
+		[OPTION_FOLLOW] = &call->follow,
+	};
+
+	return flags[row];
+}
+
 static void parse_option(struct parse *parse, enum option_row row, const char *argument)
 {
+	struct command_call *call = &parse->call;
+	const char **text = option_text(call, row);
+	bool *flag = option_flag(call, row);
+
 	parse->given[row] = true;
-	switch (row) {
-	case OPTION_JSON:
-		parse->call.json = true;
-		break;
-	case OPTION_SOCKET:
-		parse->call.socket = argument;
-		break;
-	case OPTION_ASK:
-		parse->call.ask = true;
-		break;
-	case OPTION_FOREGROUND:
-		parse->call.foreground = true;
-		break;
-	case OPTION_REPLAY:
-		parse->call.replay = argument;
-		break;
-	case OPTION_RECORD:
-		parse->call.record = argument;
-		break;
-	case OPTION_WORKER:
-		parse->call.worker = argument;
-		break;
-	case OPTION_STORAGE:
-		parse->call.storage = argument;
-		break;
-	case OPTION_BUILD:
-		parse->call.build = argument;
-		break;
-	case OPTION_FILE:
-		parse->call.file = argument;
-		break;
-	case OPTION_BOARD:
-		parse->call.board = argument;
-		break;
-	case OPTION_CONSENT:
-		parse->call.consent = argument;
-		break;
-	case OPTION_CONFIRM:
-		parse->call.confirm = argument;
-		break;
-	case OPTION_UPDATE:
-		parse->call.update = true;
-		break;
-	case OPTION_ERASE:
-		parse->call.erase = true;
-		break;
-	case OPTION_YES:
-		parse->call.yes = true;
-		break;
-	case OPTION_NO:
-		parse->call.no = true;
-		break;
-	case OPTION_ALL_RECORDS:
-		parse->call.all_records = true;
-		break;
-	case OPTION_NO_WAIT:
-		parse->call.no_wait = true;
-		break;
-	case OPTION_FOLLOW:
-		parse->call.follow = true;
-		break;
-	case OPTION_HELP:
-	case OPTION_VERSION:
-	case OPTION_MAX:
-		break;
+	if (text)
+		*text = argument;
+	if (flag)
+		*flag = true;
+	if (row == OPTION_RECORD) {
+		if (call->record_count < COMMAND_RECORDS_MAX)
+			call->records[call->record_count] = argument;
+		call->record_count++;
 	}
 }
 

@@ -22,6 +22,26 @@ int command_trust_reset(const struct command_call *call)
 	return act(call, call->all_records ? GOAL_TRUST_STORE : GOAL_TRUST);
 }
 
+int command_trust_repair(const struct command_call *call)
+{
+	return act(call, GOAL_REPAIR);
+}
+
+int command_trust_forget(const struct command_call *call)
+{
+	return act(call, GOAL_FORGET);
+}
+
+int command_trust_prove(const struct command_call *call)
+{
+	return act(call, GOAL_PROVE);
+}
+
+int command_link_test(const struct command_call *call)
+{
+	return act(call, GOAL_LINK_TEST);
+}
+
 int command_recovery_enter(const struct command_call *call)
 {
 	return act(call, GOAL_ENTER_RECOVERY);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* `diagnose` and `trust check`: what is wrong with a phone. */
 #include "base/cleanup.h"
+#include "doctor/diagnose.h"
 #include "face/command.h"
 #include "face/finding_text.h"
 #include "face/output.h"
@@ -15,6 +16,14 @@ enum { STATUS_FINDINGS = 1 }; /* DESIGN §12 */
 static int status_of(enum severity worst)
 {
 	return worst == SEVERITY_INFO ? 0 : STATUS_FINDINGS;
+}
+
+static void lights_add(sd_json_variant *phone, struct screen_prose *prose)
+{
+	_cleanup_free_ char *lights = phone_text_lights(phone);
+
+	if (lights[0] != '\0')
+		screen_prose_add(prose, SCREEN_ROLE_TEXT, lights);
 }
 
 /* One phone's findings, worst first; phone NULL: those of the computer. */
@@ -33,6 +42,7 @@ static int findings_write(sd_json_variant *phone, sd_json_variant *findings)
 		line = message_format("diagnose-phone", "phone", label, "mode", mode, "key",
 				      key ? key : "", NULL);
 		screen_prose_add(prose, SCREEN_ROLE_STRONG, line ? line : label);
+		lights_add(phone, prose);
 	} else {
 		screen_prose_add(prose, SCREEN_ROLE_STRONG, output_text("diagnose-computer"));
 	}
@@ -65,8 +75,13 @@ int command_diagnose(const struct command_call *call)
 	sd_json_variant *diagnoses;
 	int r, status;
 
-	r = sd_json_buildo(&parameters, SD_JSON_BUILD_PAIR_CONDITION(who != NULL, "phone",
-								     SD_JSON_BUILD_STRING(who)));
+	if (call->says && said_from_name(call->says) == SAID_MAX)
+		return output_usage(call, "usage-says", call->says);
+	r = sd_json_buildo(
+	    &parameters,
+	    SD_JSON_BUILD_PAIR_CONDITION(who != NULL, "phone", SD_JSON_BUILD_STRING(who)),
+	    SD_JSON_BUILD_PAIR_CONDITION(call->says != NULL, "says",
+					 SD_JSON_BUILD_STRING(call->says)));
 	if (r < 0)
 		return output_usage(call, "usage-text", who ? who : "");
 	status = request_send(call, "Diagnose", parameters, &reply);

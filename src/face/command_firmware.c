@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * `firmware info` and `firmware check`: what a file holds, from the worker `check`, which is asked
- * once for the file, and once for each board that the file's products come with. No service.
+ * once for the file, and once for each board that the file's products come with; to check it, once
+ * more for all that can be proven of it without a network. No service.
  */
 #include "base/cleanup.h"
-#include "face/amount_text.h"
 #include "face/command.h"
+#include "face/firmware_text.h"
 #include "face/output.h"
 #include "face/worker_run.h"
 #include "facts/facts.h"
@@ -13,53 +14,84 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
+#include <unistd.h>
 
-enum { LABEL_COLUMNS = 16, MS_PER_S = 1000 };
+enum { MS_PER_S = 1000, LEVEL_MEMBERS = 2, LEVEL_ALL = 3, PERCENT_BYTES = 16 };
 
-/* What the file is, as far as it was found out. */
-struct file {
-	const struct command_call *call;
-	char *path;              /* absolute */
-	sd_json_variant *result; /* of the first question: firmware, products, members */
-	sd_json_variant *boards; /* {"product","board","model","variants"|"error"} each */
-	struct error problem;    /* the first board's that cannot be installed on */
-};
-
-static void file_done(struct file *file)
+static void file_done(struct firmware_file *file)
 {
 	free(file->path);
 	sd_json_variant_unref(file->result);
 	sd_json_variant_unref(file->boards);
+	sd_json_variant_unref(file->proof);
+}
+
+static bool is_address(const char *name)
+{
+	return strncasecmp(name, "https://", strlen("https://")) == 0 ||
+	       strncasecmp(name, "http://", strlen("http://")) == 0;
 }
 
 /* --- asking ---------------------------------------------------------------------------------- */
 
-/* model: NULL asks about the file as a whole. */
-static int file_ask(const struct file *file, const struct model *model, sd_json_variant **ret,
-		    struct error *err)
+/* A large file takes minutes: whoever sits at a terminal sees how far it is. */
+static void on_progress(sd_json_variant *event, void *user)
+{
+	uint64_t done = field_unsigned(event, "done", 0), total = field_unsigned(event, "total", 0);
+	_cleanup_free_ char *line = NULL;
+	char percent[PERCENT_BYTES];
+	bool *open = user;
+
+	if (!field_is(event, "event", "progress") || total == 0 || done > total)
+		return;
+	snprintf(percent, sizeof(percent), "%u", (unsigned)(done / (double)total * 100));
+	line = message_format("firmware-reading", "percent", percent, NULL);
+	fprintf(stderr, "\r\033[K%s", line ? line : "");
+	*open = true;
+}
+
+static int worker_ask(const struct firmware_file *file, const char *kind, sd_json_variant *fields,
+		      sd_json_variant **ret, struct error *err)
+{
+	bool shown = !file->call->json && isatty(STDERR_FILENO), open = false;
+	int r = worker_run(file->call->worker, kind, fields,
+			   step_fact(STEP_CHECK)->silence_s * MS_PER_S, shown ? on_progress : NULL,
+			   &open, ret, err);
+
+	if (open)
+		fputs("\r\033[K", stderr);
+	return r;
+}
+
+/* more: fields besides the file and the model; NULL none. model: NULL asks about the file as a
+ * whole. */
+static int file_ask(const struct firmware_file *file, const struct model *model,
+		    sd_json_variant *more, sd_json_variant **ret, struct error *err)
 {
 	_cleanup_(sd_json_variant_unrefp) sd_json_variant *fields = NULL;
 	int r;
 
 	r = sd_json_buildo(
-	    &fields, SD_JSON_BUILD_PAIR_STRING("path", file->path),
+	    &fields, SD_JSON_BUILD_PAIR_STRING(file->is_remote ? "url" : "path", file->path),
 	    SD_JSON_BUILD_PAIR_CONDITION(model != NULL, "product",
 					 SD_JSON_BUILD_STRING(model ? model->product : "")),
 	    SD_JSON_BUILD_PAIR_CONDITION(model != NULL, "board",
 					 SD_JSON_BUILD_STRING(model ? model->board : "")));
+	if (r >= 0 && more)
+		r = sd_json_variant_merge_object(&fields, more);
 	if (r < 0) /* a path that is not UTF-8 */
 		return error_set(err, ERROR_USAGE, "command line", 0, "%s",
 				 output_text("usage-file"));
-	return worker_run(file->call->worker, "check", fields,
-			  step_fact(STEP_CHECK)->silence_s * MS_PER_S, ret, err);
+	return worker_ask(file, "check", fields, ret, err);
 }
 
 /* Asks for one board and keeps what it said. Only a file that does not fit it is an answer. */
-static int board_ask(struct file *file, const struct model *model, struct error *err)
+static int board_ask(struct firmware_file *file, const struct model *model, struct error *err)
 {
 	_cleanup_(sd_json_variant_unrefp) sd_json_variant *result = NULL;
 	sd_json_variant *variants;
-	int r = file_ask(file, model, &result, err);
+	int r = file_ask(file, model, NULL, &result, err);
 
 	if (r < 0 && err->kind != ERROR_BAD_FILE)
 		return r;
@@ -88,7 +120,7 @@ static bool has_product(sd_json_variant *products, const char *product)
 	return false;
 }
 
-static int boards_ask(struct file *file, struct error *err)
+static int boards_ask(struct firmware_file *file, struct error *err)
 {
 	sd_json_variant *products = field_array(file->result, "products");
 	size_t count;
@@ -101,130 +133,104 @@ static int boards_ask(struct file *file, struct error *err)
 	return r;
 }
 
-/* Everything about the file; only: NULL all boards of its products. */
-static int file_look(struct file *file, const struct model *only, struct error *err)
+static int file_open(struct firmware_file *file, struct error *err)
 {
 	const char *name = file->call->argv[0];
-	int r;
 
-	file->path = realpath(name, NULL);
+	file->is_remote = is_address(name);
+	file->path = file->is_remote ? strdup(name) : realpath(name, NULL);
 	if (!file->path)
 		return error_set_errno(err, ERROR_BAD_FILE, "kernel", errno, "'%s' cannot be read",
 				       name);
+	return 0;
+}
+
+/* What its lists tell; only: NULL all boards of its products. */
+static int file_look(struct firmware_file *file, const struct model *only, struct error *err)
+{
+	int r = file_open(file, err);
+
+	if (r < 0)
+		return r;
 	r = sd_json_variant_new_array(&file->boards, NULL, 0);
 	if (r < 0)
 		return error_set_errno(err, ERROR_BUG, "idevicerescue", -r, "firmware");
-	r = file_ask(file, NULL, &file->result, err);
+	r = file_ask(file, NULL, NULL, &file->result, err);
+	if (r < 0 && err->kind == ERROR_USAGE && file->is_remote)
+		return error_set(err, ERROR_USAGE, "command line", 0, "%s",
+				 output_text("usage-firmware-address"));
 	if (r < 0)
 		return r;
 	return only ? board_ask(file, only, err) : boards_ask(file, err);
 }
 
-/* --- telling --------------------------------------------------------------------------------- */
+/* --- proving --------------------------------------------------------------------------------- */
 
-static void row_add(struct screen_prose *prose, const char *label, const char *text)
+/*
+ * The hashes that the catalogue of this program has for the file's build, which needs no network:
+ * fields for the worker, NULL if it does not know it.
+ */
+static sd_json_variant *known_hashes(const struct firmware_file *file)
 {
-	screen_prose_add_labelled(prose, LABEL_COLUMNS, *label ? output_text(label) : "",
-				  text ? text : "");
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *fields = NULL;
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *result = NULL;
+	const char *build = field_string(field_object(file->result, "firmware"), "build");
+	sd_json_variant *products = field_array(file->result, "products"), *found = NULL;
+	const char *sha1, *sha256;
+	struct error err = { 0 };
+
+	if (!build || sd_json_variant_elements(products) == 0 ||
+	    sd_json_buildo(
+		&fields,
+		SD_JSON_BUILD_PAIR_VARIANT("product", sd_json_variant_by_index(products, 0)),
+		SD_JSON_BUILD_PAIR_STRING("build", build),
+		SD_JSON_BUILD_PAIR_BOOLEAN("offline", true)) < 0 ||
+	    worker_ask(file, "catalogue", fields, &result, &err) < 0)
+		return NULL;
+	if (!field_is(field_object(result, "firmware"), "build", build))
+		return NULL;
+	sha1 = field_string(field_object(result, "firmware"), "sha1");
+	sha256 = field_string(field_object(result, "firmware"), "sha256");
+	if (!sha1 && !sha256)
+		return NULL;
+	(void)sd_json_buildo(
+	    &found, SD_JSON_BUILD_PAIR_CONDITION(sha1 != NULL, "sha1", SD_JSON_BUILD_STRING(sha1)),
+	    SD_JSON_BUILD_PAIR_CONDITION(sha256 != NULL, "sha256", SD_JSON_BUILD_STRING(sha256)));
+	return found;
 }
 
-static void variant_add(sd_json_variant *variant, struct screen_prose *prose)
+/* All that can be proven without a network, in one read of the file. only: NULL of all boards. */
+static int file_prove(struct firmware_file *file, const struct model *only, struct error *err)
 {
-	const char *name = field_string(variant, "name");
-	bool erases = field_true(variant, "erases");
-	_cleanup_free_ char *line = NULL;
-
-	line = message_format(erases ? "firmware-erases" : "firmware-keeps", "variant",
-			      name ? name : "", NULL);
-	row_add(prose, "", line);
-}
-
-static void board_add(sd_json_variant *board, struct screen_prose *prose)
-{
-	sd_json_variant *variants = field_array(board, "variants");
-	const char *problem = field_string(board, "problem");
-	_cleanup_free_ char *line = NULL;
-
-	line = message_format("firmware-board", "board", field_string(board, "board"), "model",
-			      field_string(board, "model"), "product",
-			      field_string(board, "product"), NULL);
-	row_add(prose, "firmware-for", line);
-	for (size_t i = 0; i < sd_json_variant_elements(variants); i++)
-		variant_add(sd_json_variant_by_index(variants, i), prose);
-	if (problem)
-		row_add(prose, "", problem);
-}
-
-static void unknown_products_add(const struct file *file, struct screen_prose *prose)
-{
-	sd_json_variant *products = field_array(file->result, "products");
-
-	for (size_t i = 0; i < sd_json_variant_elements(products); i++) {
-		sd_json_variant *one = sd_json_variant_by_index(products, i);
-
-		if (sd_json_variant_is_string(one) &&
-		    !model_by_product(sd_json_variant_string(one)))
-			row_add(prose, "firmware-for", sd_json_variant_string(one));
-	}
-}
-
-static int file_write(const struct file *file, const char *verdict)
-{
-	_cleanup_(screen_prose_freep) struct screen_prose *prose = NULL;
-	sd_json_variant *firmware = field_object(file->result, "firmware");
-	const char *version = field_string(firmware, "version");
-	const char *build = field_string(firmware, "build");
-	_cleanup_free_ char *system = NULL;
-	char size[AMOUNT_BYTES];
-	int r = output_prose_new(&prose);
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *more = known_hashes(file);
+	int r = sd_json_variant_set_field_unsigned(&more, "level", LEVEL_ALL);
 
 	if (r < 0)
+		return error_set_errno(err, ERROR_BUG, "idevicerescue", -r, "firmware");
+	r = file_ask(file, only, more, &file->proof, err);
+	if (r < 0)
 		return r;
-	system = message_format("plan-firmware-line", "version", version ? version : "", "build",
-				build ? build : "", NULL);
-	amount_text_bytes(field_unsigned(firmware, "size", 0), size);
-	row_add(prose, "plan-fact-firmware", system);
-	row_add(prose, "plan-fact-file", file->path);
-	row_add(prose, "firmware-size", size);
-	for (size_t i = 0; i < sd_json_variant_elements(file->boards); i++)
-		board_add(sd_json_variant_by_index(file->boards, i), prose);
-	unknown_products_add(file, prose);
-	if (verdict)
-		screen_prose_add(prose, SCREEN_ROLE_STRONG, verdict);
-	return output_prose(prose);
+	/* that the file is whole is only said if the worker says that it read all of it */
+	if (field_unsigned(field_object(file->proof, "proof"), "level", 0) < LEVEL_MEMBERS)
+		return error_set(err, ERROR_BUG, "worker", 0, "%s", output_text("worker-broken"));
+	return 0;
 }
 
-static int file_json(const struct file *file, sd_json_variant **ret)
-{
-	_cleanup_(sd_json_variant_unrefp) sd_json_variant *fields = NULL;
-	sd_json_variant *firmware = field_object(file->result, "firmware");
-	sd_json_variant *products = field_array(file->result, "products");
-	int r;
+/* --- telling --------------------------------------------------------------------------------- */
 
-	if (!firmware || !products)
-		return -EBADMSG;
-	r = sd_json_buildo(
-	    &fields, SD_JSON_BUILD_PAIR_VARIANT("firmware", firmware),
-	    SD_JSON_BUILD_PAIR_VARIANT("products", products),
-	    SD_JSON_BUILD_PAIR_UNSIGNED("members", field_unsigned(file->result, "members", 0)),
-	    SD_JSON_BUILD_PAIR_VARIANT("boards", file->boards));
-	if (r >= 0)
-		*ret = TAKE(fields);
-	return r;
-}
-
-static int file_tell(const struct file *file, const char *verdict)
+static int file_tell(const struct firmware_file *file, const char *verdict)
 {
 	_cleanup_(sd_json_variant_unrefp) sd_json_variant *fields = NULL;
 	int r;
 
-	r = file->call->json ? file_json(file, &fields) : file_write(file, verdict);
+	r = file->call->json ? firmware_text_json(file, &fields)
+			     : firmware_text_write(file, verdict);
 	return r < 0 ? output_bug(file->call, r) : output_result(file->call, fields);
 }
 
 int command_firmware_info(const struct command_call *call)
 {
-	_cleanup_(file_done) struct file file = { .call = call };
+	_cleanup_(file_done) struct firmware_file file = { .call = call };
 	struct error err = { 0 };
 
 	if (file_look(&file, NULL, &err) < 0)
@@ -236,16 +242,20 @@ int command_firmware_info(const struct command_call *call)
 int command_firmware_check(const struct command_call *call)
 {
 	const struct model *only = call->board ? model_by_board(call->board) : NULL;
-	_cleanup_(file_done) struct file file = { .call = call };
+	_cleanup_(file_done) struct firmware_file file = { .call = call };
 	_cleanup_free_ char *verdict = NULL;
 	struct error err = { 0 };
 
 	if (call->board && !only)
 		return output_usage(call, "usage-board", call->board);
+	if (is_address(call->argv[0]))
+		return output_usage(call, "usage-firmware-check-address", call->argv[0]);
 	if (file_look(&file, only, &err) < 0)
 		return output_end(call, &err);
 	if (file.problem.kind != ERROR_NONE)
 		return output_end(call, &file.problem);
+	if (file_prove(&file, only, &err) < 0)
+		return output_end(call, &err);
 	if (only)
 		verdict = message_format("firmware-fits", "board", only->board, "model", only->name,
 					 NULL);

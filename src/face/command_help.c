@@ -113,7 +113,8 @@ static void help_group(const char *word)
 	const struct command *commands = command_all(&count);
 
 	for (size_t i = 0; i < count; i++)
-		if (strncmp(commands[i].name, word, bytes) == 0 && commands[i].name[bytes] == ' ')
+		if (strncmp(commands[i].name, word, bytes) == 0 &&
+		    (commands[i].name[bytes] == ' ' || commands[i].name[bytes] == '\0'))
 			row_write(commands[i].name, commands[i].arguments, " ",
 				  commands[i].summary);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* `job list|show|cancel|answer` and `report`. */
+/* `job list|show|cancel|pause|resume|answer` and `report`. */
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "face/command.h"
 #include "face/follow.h"
 #include "face/job_text.h"
@@ -67,10 +68,17 @@ static void row_add(struct screen_prose *prose, const char *label, const char *t
 static void present_add(sd_json_variant *job, struct screen_prose *prose)
 {
 	_cleanup_free_ char *guidance = job_text_guidance(job);
-	_cleanup_free_ char *progress = job_text_progress(job);
+	_cleanup_free_ char *progress = job_text_progress(job), *how = NULL;
+	_cleanup_free_ char *left = job_text_time_left(job, clock_wall_ms());
 
 	row_add(prose, "job-fact-progress", progress);
 	row_add(prose, "job-fact-guidance", guidance);
+	row_add(prose, "job-fact-time-left", left);
+	if (job_text_takes(job, true) || job_text_takes(job, false))
+		how =
+		    message_format(job_text_takes(job, true) ? "job-answer-both" : "job-answer-no",
+				   "id", field_string(job, "id"), NULL);
+	row_add(prose, "job-fact-answer", how);
 	row_add(prose, "job-fact-data", job_text_data(job));
 }
 
@@ -128,6 +136,33 @@ int command_job_cancel(const struct command_call *call)
 	id = job_text_is_end(job) ? "job-is-cancelled" : "job-will-end";
 	printf("%s\n%s\n", output_text(id), job_text_data(job));
 	return 0;
+}
+
+/* --- pause ----------------------------------------------------------------------------------- */
+
+int command_job_pause(const struct command_call *call)
+{
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *job = NULL;
+	_cleanup_free_ char *line = NULL, *clean = NULL;
+	int status = request_job(call, "Pause", call->argv[0], &job);
+	const char *id = field_string(job, "id");
+
+	if (status != 0)
+		return status;
+	if (call->json)
+		return job_result(call, job);
+	line = message_format("job-is-paused", "id", id ? id : "", NULL);
+	clean = output_clean(line ? line : "");
+	printf("%s\n", clean);
+	return 0;
+}
+
+int command_job_resume(const struct command_call *call)
+{
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *job = NULL;
+	int status = request_job(call, "Resume", call->argv[0], &job);
+
+	return status != 0 ? status : follow_job(call, job);
 }
 
 /* --- answer ---------------------------------------------------------------------------------- */

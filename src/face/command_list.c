@@ -9,11 +9,11 @@
 #include <errno.h>
 #include <stdio.h>
 
-enum { COLUMNS = 5, GAP_COLUMNS = 2 };
+enum { COLUMNS = 6, GAP_COLUMNS = 2 };
 
 static const char *const titles[COLUMNS] = {
 	"console-column-name", "console-column-model", "console-column-mode",
-	"console-column-port", "list-column-key",
+	"console-column-port", "lights-column",        "list-column-key",
 };
 
 /* One line of the table; cells are allocated. */
@@ -33,7 +33,8 @@ static void row_fill(struct row *row, sd_json_variant *phone)
 	row->cells[1] = phone_text_field(phone, "model");
 	row->cells[2] = phone_text_mode(phone);
 	row->cells[3] = phone_text_field(phone, "port");
-	row->cells[4] = phone_text_field(phone, "key");
+	row->cells[4] = phone_text_lights(phone);
+	row->cells[5] = phone_text_field(phone, "key");
 }
 
 static void row_write(const struct row *row, const size_t *widths)

@@ -3,6 +3,7 @@
 #include "face/command.h"
 #include "face/output.h"
 #include "service/service.h"
+#include "service/storage.h"
 #include <stdlib.h>
 
 /* Plain `serve` is for systemd; typed by hand it would look like a program that hangs. */
@@ -19,6 +20,7 @@ int command_serve(const struct command_call *call)
 		.record = call->record,
 		.worker = call->worker,
 		.storage = call->storage,
+		.cache = call->cache,
 	};
 	struct error err;
 
@@ -27,6 +29,9 @@ int command_serve(const struct command_call *call)
 				output_text("usage-foreground"));
 		return output_end(call, &err);
 	}
+	/* else each command that needs firmware would fail later, and blame who typed it */
+	if (call->cache && call->cache[0] != '/' && !storage_word_is_url(call->cache))
+		return output_usage(call, "usage-serve-cache", call->cache);
 	if (service_run(&options, &err) < 0)
 		return output_end(call, &err);
 	return output_result(call, NULL);

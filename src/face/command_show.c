@@ -28,6 +28,7 @@ static const struct fact_row identity_rows[] = {
 	{ "console-fact-serial", "serial_number" },
 	{ "console-fact-ecid", "ecid" },
 	{ "console-fact-udid", "udid" },
+	{ "show-activation", "activation" },
 };
 
 static const struct fact_row iboot_rows[] = {
@@ -61,6 +62,7 @@ static void rows_write(sd_json_variant *phone, const struct fact_row *rows, size
 static void storage_write(sd_json_variant *phone)
 {
 	uint64_t bytes = field_unsigned(phone, "capacity_bytes", 0);
+	uint64_t free_bytes = field_unsigned(phone, "free_bytes", UINT64_MAX);
 	uint64_t percent = field_unsigned(phone, "battery_percent", UINT64_MAX);
 	const bool charging = field_true(phone, "battery_charging");
 	_cleanup_free_ char *battery = NULL;
@@ -69,6 +71,10 @@ static void storage_write(sd_json_variant *phone)
 	if (bytes > 0) {
 		amount_text_bytes(bytes, amount);
 		fact_write(output_text("console-fact-capacity"), amount);
+	}
+	if (free_bytes != UINT64_MAX) {
+		amount_text_bytes(free_bytes, amount);
+		fact_write(output_text("show-free"), amount);
 	}
 	if (percent == UINT64_MAX)
 		return;
@@ -85,6 +91,23 @@ static void head_write(sd_json_variant *phone)
 	const struct mode_fact *fact = mode_fact(mode_from_name(field_string(phone, "mode")));
 
 	printf("%s\n%s: %s\n", label, mode, fact->text);
+}
+
+/* How far the way to it is open, with what was seen of each part. */
+static void lights_write(sd_json_variant *phone)
+{
+	static const struct fact_row rows[] = {
+		{ "lights-label-usb", "usb" },
+		{ "lights-label-mux", "mux" },
+		{ "lights-label-link", "link" },
+	};
+
+	printf("\n%s\n", output_text("lights-section"));
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		_cleanup_free_ char *line = phone_text_light(phone, rows[i].field);
+
+		fact_write(output_text(rows[i].label), line);
+	}
 }
 
 static void connection_write(sd_json_variant *phone)
@@ -151,6 +174,8 @@ static void show_text(sd_json_variant *reply, sd_json_variant *phone)
 	storage_write(phone);
 	if (phone_text_trust(phone))
 		fact_write(output_text("console-fact-trust"), output_text(phone_text_trust(phone)));
+	if (field_array(phone, "lights"))
+		lights_write(phone);
 	connection_write(phone);
 	if (field_string(phone, "cpid")) {
 		printf("\n%s\n", output_text("console-section-boot-loader"));

@@ -27,10 +27,15 @@ static void phone_line(const char *id, uint64_t time_ms, sd_json_variant *phone)
 	_cleanup_free_ char *label = phone_text_label(phone), *mode = phone_text_mode(phone);
 	_cleanup_free_ char *port = phone_text_field(phone, "port");
 	_cleanup_free_ char *key = phone_text_field(phone, "key");
+	_cleanup_free_ char *lights = phone_text_lights(phone);
 	_cleanup_free_ char *line = message_format(id, "time", time, "phone", label, "mode", mode,
 						   "port", port, "key", key, NULL);
 
-	printf("%s\n", line ? line : id);
+	/* of one that left there is no way to tell */
+	if (field_is(phone, "presence", "gone") || lights[0] == '\0')
+		printf("%s\n", line ? line : id);
+	else
+		printf("%s, %s\n", line ? line : id, lights);
 }
 
 static void plain_line(const char *id, uint64_t time_ms)

@@ -10,7 +10,7 @@
  * Everything is drawn at most once per turn of the loop, after all that was ready has been taken
  * in. Nothing waits for the service: at most two calls are under way, one for the person
  * (view.ask), one that asks what is wrong with the chosen phone. Without events the process sleeps;
- * the only timer is that of a consent that runs out.
+ * the only timers are that of a consent that runs out, and the countdown of a guided step.
  */
 #include "face/console.h"
 #include "base/cleanup.h"
@@ -18,9 +18,9 @@
 #include "base/log.h"
 #include "face/console_ask.h"
 #include "face/console_layout.h"
+#include "face/job_text.h"
 #include "service/client.h"
 #include "service/client_call.h"
-#include "service/fields.h"
 #include "version.h"
 #include <errno.h>
 #include <signal.h>
@@ -31,6 +31,7 @@ struct console {
 	sd_event *event;              /* owned */
 	sd_event_source *draw;        /* owned; on while something waits to be drawn */
 	sd_event_source *expiry;      /* owned; on while the card's consent can run out */
+	sd_event_source *countdown;   /* owned; on while the person's time is shown */
 	const char *socket;           /* borrowed; NULL the default */
 	struct client_watch *watch;   /* owned */
 	struct client_call *call;     /* owned; what view.ask says, NULL if that is nothing */
@@ -49,6 +50,7 @@ static void console_done(struct console *console)
 	client_watch_free(console->watch);
 	sd_event_source_unref(console->draw);
 	sd_event_source_unref(console->expiry);
+	sd_event_source_unref(console->countdown);
 	sd_event_unref(console->event);
 	screen_free(console->screen);
 	console_view_done(&console->view);
@@ -83,12 +85,9 @@ static void console_diagnose(struct console *console);
 static void console_diagnosed(sd_json_variant *reply, const struct error *err, void *user)
 {
 	struct console *console = user;
-	sd_json_variant *diagnoses = err ? NULL : field_array(reply, "diagnoses");
-	sd_json_variant *findings = NULL;
+	sd_json_variant *findings = err ? NULL : console_ask_findings(reply);
 
 	console->diagnose = client_call_free(console->diagnose);
-	if (diagnoses && sd_json_variant_elements(diagnoses) > 0)
-		findings = field_array(sd_json_variant_by_index(diagnoses, 0), "findings");
 	if (console_model_findings(console->model, console->diagnosed, findings) == 1)
 		console_changed(console);
 	console_diagnose(console);
@@ -101,13 +100,18 @@ static void console_diagnose(struct console *console)
 	const struct console_phone *phone =
 	    console_model_find(console->model, console->view.chosen);
 	_cleanup_(sd_json_variant_unrefp) sd_json_variant *parameters = NULL;
+	enum said said;
 
 	if (console->diagnose || !phone || phone->left || !phone->due)
 		return;
 	console->diagnosed = phone->tag;
 	console_model_asked(console->model, phone->tag);
+	said = console_view_said(&console->view, phone->tag);
 	if (sd_json_variant_set_field_string(&parameters, "phone",
 					     console_phone_text(phone, "key")) < 0)
+		return;
+	if (said != SAID_NOTHING &&
+	    sd_json_variant_set_field_string(&parameters, "says", said_name(said)) < 0)
 		return;
 	(void)client_call_start(console->event, console->socket, "Diagnose", parameters,
 				console_diagnosed, console, &console->diagnose, NULL);
@@ -135,6 +139,8 @@ static void console_ask_begin(struct console *console)
 	int r;
 
 	console->call = client_call_free(console->call);
+	if (console->view.ask == CONSOLE_ASK_SAYS) /* an answer without it would come too late */
+		console->diagnose = client_call_free(console->diagnose);
 	r = console_ask_make(&console->view, console->model, &method, &parameters);
 	if (r < 0)
 		error_set_errno(&err, r == -ENODEV ? ERROR_UNPLUGGED : ERROR_BUG, "console", -r,
@@ -175,6 +181,37 @@ static int console_expired(sd_event_source *source, uint64_t usec, void *user)
 	return 0;
 }
 
+/* The time that is left for what the person is to do is drawn each second, while it is shown. */
+static void console_countdown_set(struct console *console)
+{
+	enum { SECOND_USEC = 1000 * 1000 };
+	_cleanup_free_ char *left = NULL;
+	sd_json_variant *job = NULL;
+	int r = 0;
+
+	if (console->view.page == CONSOLE_PAGE_JOB)
+		job = console_jobs_find(console_model_jobs(console->model), console->view.job);
+	left = job ? job_text_time_left(job, clock_wall_ms()) : NULL;
+	if (!left || !*left) {
+		(void)sd_event_source_set_enabled(console->countdown, SD_EVENT_OFF);
+		return;
+	}
+	r = sd_event_source_set_time_relative(console->countdown, SECOND_USEC);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(console->countdown, SD_EVENT_ONESHOT);
+	if (r < 0)
+		sd_event_exit(console->event, r);
+}
+
+static int console_counted(sd_event_source *source, uint64_t usec, void *user)
+{
+	struct console *console = user;
+
+	console_countdown_set(console);
+	console_changed(console);
+	return 0;
+}
+
 /* After anything that may have changed model or view. */
 static void console_taken_in(struct console *console)
 {
@@ -187,6 +224,7 @@ static void console_taken_in(struct console *console)
 	if (console->view.ask == CONSOLE_ASK_NONE)
 		console->call = client_call_free(console->call);
 	console_expiry_set(console);
+	console_countdown_set(console);
 	console_diagnose(console);
 	console_changed(console);
 }
@@ -267,6 +305,11 @@ static int console_listen(struct console *console)
 					       0, console_expired, console);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(console->expiry, SD_EVENT_OFF);
+	if (r >= 0)
+		r = sd_event_add_time_relative(console->event, &console->countdown, CLOCK_BOOTTIME,
+					       0, 0, console_counted, console);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(console->countdown, SD_EVENT_OFF);
 	if (r >= 0)
 		r = sd_event_add_io(console->event, NULL, STDIN_FILENO, EPOLLIN, console_keys,
 				    console);

@@ -78,9 +78,24 @@ static int ask_fields(const struct console_view *view, const struct console_mode
 	case CONSOLE_ASK_NO:
 		*ret_method = "Answer";
 		return answer_fields(view, view->ask == CONSOLE_ASK_YES, object);
+	case CONSOLE_ASK_DONE: /* never with a consent: it answers no question that erases */
+		*ret_method = "Answer";
+		r = text_set(object, "id", view->job);
+		return r < 0 ? r : sd_json_variant_set_field_boolean(object, "yes", true);
 	case CONSOLE_ASK_CANCEL:
 		*ret_method = "Cancel";
 		return text_set(object, "id", view->job);
+	case CONSOLE_ASK_PAUSE:
+	case CONSOLE_ASK_RESUME:
+		*ret_method = view->ask == CONSOLE_ASK_PAUSE ? "Pause" : "Resume";
+		return text_set(object, "id", view->job);
+	case CONSOLE_ASK_SAYS:
+		*ret_method = "Diagnose";
+		r = *chosen_key(view, model) ? text_set(object, "phone", chosen_key(view, model))
+					     : -ENODEV;
+		return r < 0 ? r
+			     : text_set(object, "says",
+					said_name(console_view_said(view, view->chosen)));
 	case CONSOLE_ASK_NONE:
 	case CONSOLE_ASK_MAX:
 		break;
@@ -204,6 +219,27 @@ static int answered_trust(struct console_view *view, struct console_model *model
 		   : 0;
 }
 
+sd_json_variant *console_ask_findings(sd_json_variant *reply)
+{
+	sd_json_variant *diagnoses = field_array(reply, "diagnoses");
+
+	if (!diagnoses || sd_json_variant_elements(diagnoses) == 0)
+		return NULL;
+	return field_array(sd_json_variant_by_index(diagnoses, 0), "findings");
+}
+
+static int answered_says(struct console_view *view, struct console_model *model,
+			 sd_json_variant *reply)
+{
+	sd_json_variant *findings = console_ask_findings(reply);
+
+	if (!findings)
+		answered_protocol(view);
+	else if (console_view_said(view, view->chosen) != SAID_NOTHING)
+		text_copy(view->notice, sizeof(view->notice), console_text("console-notice-says"));
+	return console_model_findings(model, view->chosen, findings) == -ENOMEM ? -ENOMEM : 0;
+}
+
 int console_ask_answered(struct console_view *view, struct console_model *model,
 			 sd_json_variant *reply, const struct error *err, uint64_t now_ms)
 {
@@ -224,8 +260,13 @@ int console_ask_answered(struct console_view *view, struct console_model *model,
 	case CONSOLE_ASK_START:
 	case CONSOLE_ASK_YES:
 	case CONSOLE_ASK_NO:
+	case CONSOLE_ASK_DONE:
 	case CONSOLE_ASK_CANCEL:
+	case CONSOLE_ASK_PAUSE:
+	case CONSOLE_ASK_RESUME:
 		return answered_job(view, model, reply);
+	case CONSOLE_ASK_SAYS:
+		return answered_says(view, model, reply);
 	case CONSOLE_ASK_NONE:
 	case CONSOLE_ASK_MAX:
 		break;

@@ -18,5 +18,8 @@ int console_ask_make(const struct console_view *view, const struct console_model
 int console_ask_answered(struct console_view *view, struct console_model *model,
 			 sd_json_variant *reply, const struct error *err, uint64_t now_ms);
 
+/* The findings in the answer to Diagnose of one phone; NULL if it has none. */
+sd_json_variant *console_ask_findings(sd_json_variant *reply);
+
 /* Time passes: a consent may run out. Returns true if that changed the page. */
 bool console_ask_tick(struct console_view *view, uint64_t now_ms);

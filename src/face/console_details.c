@@ -125,6 +125,7 @@ void console_glance(const struct console_model *model, const struct console_phon
 	if (hint)
 		screen_prose_add(prose, SCREEN_ROLE_STRONG, console_text(hint));
 	news_add(model, phone, prose);
+	console_lights_line(phone, prose);
 	mode_add(phone, prose);
 	if (line)
 		screen_prose_add(prose, SCREEN_ROLE_TEXT, line);
@@ -336,6 +337,7 @@ static void findings_add(const struct console_phone *phone, struct screen_prose 
 		if (i > 0)
 			screen_prose_add(prose, SCREEN_ROLE_TEXT, "");
 		finding_text_add(sd_json_variant_by_index(phone->findings, i), prose);
+		console_hints_count_add(sd_json_variant_by_index(phone->findings, i), prose);
 	}
 	if (!phone->findings && !phone->left)
 		screen_prose_add(prose, SCREEN_ROLE_DIM, console_text("console-no-findings"));
@@ -367,8 +369,10 @@ int console_summary(const struct console_model *model, const struct console_phon
 	if (hint)
 		screen_prose_add(prose, SCREEN_ROLE_STRONG, console_text(hint));
 	job_add(model, phone, prose);
+	console_lights_line(phone, prose);
 	findings_add(phone, prose);
 	screen_prose_add(prose, SCREEN_ROLE_TEXT, "");
+	console_lights_add(phone, prose);
 	fact_add(prose, "console-fact-trust", trust_words(phone));
 	r = storage_add(phone, prose);
 	if (r < 0)

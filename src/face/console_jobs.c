@@ -141,10 +141,15 @@ bool console_job_may_cancel(sd_json_variant *job)
 	enum step_kind step = job_step_kind(job);
 	enum job_state state = console_job_state(job);
 
-	if (state == JOB_READY || state == JOB_ASKING)
+	if (state == JOB_READY || state == JOB_ASKING || state == JOB_PAUSED)
 		return true;
 	return state == JOB_RUNNING && !field_true(job, "touched") && step != STEP_KIND_MAX &&
 	       step_fact(step)->cancel;
+}
+
+bool console_job_may_pause(sd_json_variant *job)
+{
+	return console_job_state(job) == JOB_RUNNING && job_step_kind(job) == STEP_FETCH;
 }
 
 bool console_job_is_of(sd_json_variant *job, const char *key, const char *ecid, const char *udid)

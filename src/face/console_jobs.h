@@ -35,6 +35,7 @@ bool console_job_ended(sd_json_variant *job);
 size_t console_job_step(sd_json_variant *job);
 /* True if the person may stop it now. */
 bool console_job_may_cancel(sd_json_variant *job);
+bool console_job_may_pause(sd_json_variant *job); /* a download that runs */
 /* True if it is of the phone with this key, ECID or UDID ("" unknown). A job that has ended is no
  * longer told by its port: another phone may be there now. */
 bool console_job_is_of(sd_json_variant *job, const char *key, const char *ecid, const char *udid);

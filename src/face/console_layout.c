@@ -72,7 +72,16 @@ static size_t page_keys(const struct console_model *model, const struct console_
 	case CONSOLE_PAGE_PHONE:
 		ret[0] = "console-keys-back";
 		ret[1] = "console-keys-do";
-		ret[2] = "console-keys-pages";
+		ret[2] = "console-keys-hints";
+		ret[3] = "console-keys-says";
+		ret[4] = "console-keys-pages";
+		return 5;
+	case CONSOLE_PAGE_HINTS:
+		return console_page_hints_keys(model, view, ret);
+	case CONSOLE_PAGE_SAYS:
+		ret[0] = "console-keys-back";
+		ret[1] = "console-keys-choose";
+		ret[2] = "console-keys-tell";
 		return 3;
 	case CONSOLE_PAGE_JOBS:
 	case CONSOLE_PAGE_MAX:
@@ -299,6 +308,10 @@ static int body_put(const struct console_model *model, struct console_view *view
 		return console_page_job_put(model, view, page, space);
 	case CONSOLE_PAGE_JOBS:
 		return console_page_jobs_put(model, view, page, space);
+	case CONSOLE_PAGE_HINTS:
+		return console_page_hints_put(model, view, page, space);
+	case CONSOLE_PAGE_SAYS:
+		return console_page_says_put(model, view, page, space);
 	case CONSOLE_PAGE_LIST:
 	case CONSOLE_PAGE_MAX:
 		break;

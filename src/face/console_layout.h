@@ -41,15 +41,22 @@ int console_page_job_put(const struct console_model *model, struct console_view 
 			 struct screen_page *page, struct console_space space);
 int console_page_jobs_put(const struct console_model *model, struct console_view *view,
 			  struct screen_page *page, struct console_space space);
+int console_page_hints_put(const struct console_model *model, struct console_view *view,
+			   struct screen_page *page, struct console_space space);
+int console_page_says_put(const struct console_model *model, struct console_view *view,
+			  struct screen_page *page, struct console_space space);
 
 /* The keys that work on the page, the important first: message ids. Return how many. */
-enum { CONSOLE_KEYS_MAX = 6 };
+enum { CONSOLE_KEYS_MAX = 7 };
 size_t console_page_list_keys(const struct console_model *model, const struct console_view *view,
 			      const char *ret[static CONSOLE_KEYS_MAX]);
 size_t console_page_card_keys(const struct console_model *model, const struct console_view *view,
 			      const char *ret[static CONSOLE_KEYS_MAX]);
 size_t console_page_job_keys(const struct console_model *model, const struct console_view *view,
 			     const char *ret[static CONSOLE_KEYS_MAX]);
+
+size_t console_page_hints_keys(const struct console_model *model, const struct console_view *view,
+			       const char *ret[static CONSOLE_KEYS_MAX]);
 
 /* An empty prose that fits the space. */
 int console_prose_new(const struct screen_page *page, struct console_space space,
@@ -69,6 +76,18 @@ unsigned console_top_within(unsigned top, unsigned index, unsigned room, unsigne
 /* The service does not answer, the phone is not plugged in: what must be read first. */
 void console_warn(const struct console_model *model, const struct console_phone *phone,
 		  struct screen_prose *prose);
+
+/* The three lights: false if the service told none; their marks in CONSOLE_LIGHTS_COLUMNS; a line
+ * in words; a row with its evidence for each. */
+enum { CONSOLE_LIGHTS_COLUMNS = 6 };
+bool console_lights_known(const struct console_phone *phone);
+void console_lights_put(const struct console_phone *phone, bool chosen, struct screen_page *page,
+			unsigned row, unsigned column);
+void console_lights_line(const struct console_phone *phone, struct screen_prose *prose);
+void console_lights_add(const struct console_phone *phone, struct screen_prose *prose);
+
+/* How many hints there are for the finding, and which key shows them; nothing if there are none. */
+void console_hints_count_add(sd_json_variant *finding, struct screen_prose *prose);
 
 /* A job or a finding, the mode's sentence and what else to know at a glance: presence, hubs,
  * speed. */

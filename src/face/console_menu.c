@@ -17,6 +17,7 @@ enum need {
 	NEED_NOTHING,
 	NEED_MUX,   /* usbmuxd lists it */
 	NEED_TRUST, /* it trusts this computer, if it runs iOS */
+	NEED_DOUBT, /* it runs iOS and is not known to trust this computer */
 	NEED_MODEL, /* we know which firmware is its own */
 	NEED_CHIP,  /* that, and its ECID */
 };
@@ -29,8 +30,12 @@ static const struct {
 	enum need need;
 } rows[] = {
 	{ CONSOLE_DEED_TRUST, GOAL_MAX, IN_NORMAL, NEED_MUX },
+	{ CONSOLE_DEED_GOAL, GOAL_REPAIR, IN_NORMAL, NEED_DOUBT },
+	{ CONSOLE_DEED_GOAL, GOAL_PROVE, IN_NORMAL, NEED_TRUST },
+	{ CONSOLE_DEED_GOAL, GOAL_LINK_TEST, IN_NORMAL, NEED_NOTHING },
 	{ CONSOLE_DEED_GOAL, GOAL_TRUST, IN_NORMAL, NEED_NOTHING },
-	{ CONSOLE_DEED_GOAL, GOAL_RESTART, IN_NORMAL | IN_RECOVERY | IN_RESTORE, NEED_TRUST },
+	{ CONSOLE_DEED_GOAL, GOAL_FORGET, IN_NORMAL, NEED_TRUST },
+	{ CONSOLE_DEED_GOAL, GOAL_RESTART, IN_NORMAL | IN_RECOVERY | IN_RESTORE, NEED_NOTHING },
 	{ CONSOLE_DEED_GOAL, GOAL_ENTER_RECOVERY, IN_NORMAL, NEED_NOTHING },
 	{ CONSOLE_DEED_GOAL, GOAL_EXIT_RECOVERY, IN_RECOVERY, NEED_NOTHING },
 	{ CONSOLE_DEED_GOAL, GOAL_FIRMWARE, IN_ANY, NEED_MODEL },
@@ -41,6 +46,7 @@ static const struct {
 static bool need_is_met(const struct console_phone *phone, enum need need)
 {
 	bool model = console_phone_model(phone) || *console_phone_text(phone, "product");
+	bool trusts = strcmp(console_phone_text(phone, "trust"), trust_name(TRUST_TRUSTED)) == 0;
 
 	switch (need) {
 	case NEED_NOTHING:
@@ -48,8 +54,9 @@ static bool need_is_met(const struct console_phone *phone, enum need need)
 	case NEED_MUX:
 		return console_phone_is(phone, "in_mux");
 	case NEED_TRUST:
-		return console_phone_mode(phone) != MODE_NORMAL ||
-		       strcmp(console_phone_text(phone, "trust"), trust_name(TRUST_TRUSTED)) == 0;
+		return console_phone_mode(phone) != MODE_NORMAL || trusts;
+	case NEED_DOUBT:
+		return !trusts;
 	case NEED_MODEL:
 		return model;
 	case NEED_CHIP:
@@ -58,7 +65,11 @@ static bool need_is_met(const struct console_phone *phone, enum need need)
 	return false;
 }
 
-static struct console_item item_make(enum console_deed deed, enum goal goal, size_t digit)
+/* Keys of the items, the tenth as on a keyboard; what comes after that is chosen with the arrows.
+ */
+static const char digits[] = "1234567890";
+
+static struct console_item item_make(enum console_deed deed, enum goal goal, size_t number)
 {
 	static const struct {
 		const char *cost, *brief;
@@ -73,7 +84,7 @@ static struct console_item item_make(enum console_deed deed, enum goal goal, siz
 	return (struct console_item){
 		.deed = deed,
 		.goal = goal,
-		.key = (char)('0' + digit),
+		.key = number <= strlen(digits) ? digits[number - 1] : ' ',
 		.label = fact ? fact->label : console_text("console-item-trust"),
 		.cost = costs[data].cost,
 		.brief = costs[data].brief,

@@ -54,7 +54,11 @@ static const char *asking_text(enum console_ask ask)
 	case CONSOLE_ASK_NONE:
 	case CONSOLE_ASK_TRUST:
 	case CONSOLE_ASK_NO:
+	case CONSOLE_ASK_DONE:
 	case CONSOLE_ASK_CANCEL:
+	case CONSOLE_ASK_PAUSE:
+	case CONSOLE_ASK_RESUME:
+	case CONSOLE_ASK_SAYS:
 	case CONSOLE_ASK_MAX:
 		break;
 	}

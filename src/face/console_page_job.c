@@ -4,6 +4,7 @@
  * it is; its steps. All of it scrolls.
  */
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/text.h"
 #include "face/console_layout.h"
 #include "face/console_text.h"
@@ -62,6 +63,7 @@ static void progress_add(sd_json_variant *job, unsigned columns, struct screen_p
 static void guidance_add(sd_json_variant *job, struct screen_prose *prose)
 {
 	_cleanup_free_ char *text = job_text_guidance(job), *line = NULL;
+	_cleanup_free_ char *left = NULL, *time = NULL;
 	bool away = field_is(job, "awaiting", "phone");
 
 	if (!text || !*text)
@@ -70,6 +72,11 @@ static void guidance_add(sd_json_variant *job, struct screen_prose *prose)
 	if (!line)
 		return;
 	screen_prose_add(prose, away ? SCREEN_ROLE_ALERT : SCREEN_ROLE_WARN, line);
+	left = job_text_time_left(job, clock_wall_ms());
+	if (left && *left)
+		time = message_format("console-time-left", "time", left, NULL);
+	if (time)
+		screen_prose_add(prose, SCREEN_ROLE_STRONG, time);
 	screen_prose_add(prose, SCREEN_ROLE_TEXT, "");
 }
 
@@ -161,8 +168,17 @@ size_t console_page_job_keys(const struct console_model *model, const struct con
 	if (job && view->ask == CONSOLE_ASK_NONE && console_job_state(job) == JOB_ASKING) {
 		ret[count++] = "console-keys-yes";
 		ret[count++] = "console-keys-no";
-	} else if (job && view->ask == CONSOLE_ASK_NONE && console_job_may_cancel(job)) {
-		ret[count++] = "console-keys-stop";
+	} else if (job && view->ask == CONSOLE_ASK_NONE) {
+		if (job_text_takes(job, true))
+			ret[count++] = "console-keys-done";
+		if (job_text_takes(job, false))
+			ret[count++] = "console-keys-skip";
+		if (console_job_may_pause(job))
+			ret[count++] = "console-keys-pause";
+		if (console_job_state(job) == JOB_PAUSED)
+			ret[count++] = "console-keys-resume";
+		if (console_job_may_cancel(job))
+			ret[count++] = "console-keys-stop";
 	}
 	ret[count++] = "console-keys-scroll";
 	return count;
@@ -216,6 +232,14 @@ enum console_reaction console_page_job_input(struct console_view *view,
 		return question_open(view, job);
 	if (asks && input.character == 'n')
 		return console_view_ask(view, CONSOLE_ASK_NO);
+	if (free && !asks && input.character == 'd' && job_text_takes(job, true))
+		return console_view_ask(view, CONSOLE_ASK_DONE);
+	if (free && !asks && input.character == 's' && job_text_takes(job, false))
+		return console_view_ask(view, CONSOLE_ASK_NO);
+	if (free && input.character == 'p' && console_job_may_pause(job))
+		return console_view_ask(view, CONSOLE_ASK_PAUSE);
+	if (free && input.character == 'p' && console_job_state(job) == JOB_PAUSED)
+		return console_view_ask(view, CONSOLE_ASK_RESUME);
 	if (free && input.character == 'c' && console_job_may_cancel(job)) {
 		view->stopping = true;
 		view->scroll = 0;

@@ -23,7 +23,7 @@ enum {
 
 /* Columns of the list; a width of 0 is not shown. Between two columns there is one space. */
 struct list_columns {
-	unsigned name, model, mode, port, last;
+	unsigned name, model, mode, lights, port, last;
 };
 
 static struct list_columns list_plan(unsigned columns)
@@ -36,7 +36,10 @@ static struct list_columns list_plan(unsigned columns)
 		plan.port = 9;
 	if (columns >= 60)
 		plan.last = 7;
-	rest = columns - plan.mode - plan.port - plan.last;
+	if (columns >= 64)
+		plan.lights = CONSOLE_LIGHTS_COLUMNS + 1;
+	rest = columns - plan.mode - plan.lights - plan.port - plan.last;
+	plan.lights -= plan.lights > 0; /* the space behind it */
 	rest = rest > NAME_COLUMN + 4 ? rest - NAME_COLUMN - 4 : 1;
 	if (columns >= 66) {
 		plan.model = rest * 2 / 5 < model_most ? rest * 2 / 5 : model_most;
@@ -63,8 +66,8 @@ static void headings_put(struct screen_page *page, unsigned row, const struct li
 		const char *id;
 	} cells[] = {
 		{ plan->name, "console-column-name" }, { plan->model, "console-column-model" },
-		{ plan->mode, "console-column-mode" }, { plan->port, "console-column-port" },
-		{ plan->last, "console-column-last" },
+		{ plan->mode, "console-column-mode" }, { plan->lights, "console-column-lights" },
+		{ plan->port, "console-column-port" }, { plan->last, "console-column-last" },
 	};
 	unsigned column = NAME_COLUMN;
 
@@ -112,6 +115,9 @@ static void phone_put(const struct console_model *model, size_t index, bool chos
 	    cell_put(page, row, column, plan->name, SCREEN_ROLE_TEXT, console_phone_label(phone));
 	column = cell_put(page, row, column, plan->model, SCREEN_ROLE_TEXT, model_cell(phone));
 	column = cell_put(page, row, column, plan->mode, SCREEN_ROLE_TEXT, mode ? mode : "");
+	if (plan->lights)
+		console_lights_put(phone, chosen, page, row, column);
+	column += plan->lights ? plan->lights + 1 : 0;
 	column = cell_put(page, row, column, plan->port, SCREEN_ROLE_TEXT,
 			  console_phone_text(phone, "port"));
 	cell_put(page, row, column, plan->last, SCREEN_ROLE_TEXT, console_phone_last4(phone));

@@ -64,9 +64,21 @@ static int text_add(const struct console_model *model, const struct console_view
 	console_warn(model, phone, prose);
 	if (view->ask == CONSOLE_ASK_TRUST)
 		screen_prose_add(prose, SCREEN_ROLE_STRONG, console_text("console-asking-trust"));
+	else if (view->ask == CONSOLE_ASK_SAYS)
+		screen_prose_add(prose, SCREEN_ROLE_STRONG, console_text("console-asking-says"));
 	else if (view->notice[0])
 		screen_prose_add(prose, SCREEN_ROLE_WARN, view->notice);
 	return console_summary(model, phone, prose);
+}
+
+/* Rows for the menu: on a small screen at most half of them, the text has the rest. */
+static unsigned menu_room(unsigned rows, unsigned cost, unsigned count)
+{
+	unsigned room = rows > ROWS_TEXT_MIN + cost ? rows - ROWS_TEXT_MIN - cost : 0;
+	unsigned most = (rows - cost) / 2;
+
+	room = room < most ? room : most;
+	return room < count ? room : count;
 }
 
 int console_page_phone_put(const struct console_model *model, struct console_view *view,
@@ -86,10 +98,7 @@ int console_page_phone_put(const struct console_model *model, struct console_vie
 		return r;
 	if (rows >= CONSOLE_ROWS_ROOMY)
 		cost = 3; /* an empty row, and two of text */
-	room = rows > ROWS_TEXT_MIN + cost ? rows - ROWS_TEXT_MIN - cost : 0;
-	if (!cost && room > rows / 2)
-		room = rows / 2;
-	room = count < room ? count : room;
+	room = menu_room(rows, cost, count);
 	if (view->item >= count)
 		view->item = count - 1;
 	view->top = room ? console_top_within(view->top, view->item, room, count) : 0;
@@ -98,6 +107,8 @@ int console_page_phone_put(const struct console_model *model, struct console_vie
 	row = text.end;
 	for (unsigned i = view->top; i < count && i - view->top < room; i++)
 		item_put(&items[i], i == view->item, page, row + i - view->top);
+	if (cost && room < count)
+		console_rule_put(page, row + room, view->top, room, count);
 	if (r == 0 && cost)
 		r = cost_put(&items[view->item], page, row + room + 1, space);
 	return r;
@@ -151,6 +162,11 @@ enum console_reaction console_page_phone_input(struct console_view *view,
 		return phone_back(view, model);
 	count = (unsigned)console_menu(model, phone, items);
 	item = view->item < count ? view->item : count - 1;
+	if (input.character == 'h' || input.character == 's') {
+		console_view_open(view,
+				  input.character == 'h' ? CONSOLE_PAGE_HINTS : CONSOLE_PAGE_SAYS);
+		return CONSOLE_CHANGED;
+	}
 	if (input.key == SCREEN_KEY_ENTER || input.key == SCREEN_KEY_RIGHT)
 		return item_do(view, model, phone, &items[item]);
 	for (unsigned i = 0; i < count && input.character; i++)

@@ -5,7 +5,9 @@
  *      │ j              │ │ j
  *      │                │ └──────────────────────────▶ job ◀──┐
  *      │                │ an action   Enter, consent    ▲ │ y  │
- *      │                └───────▶ card ─────────────────┘ └──▶ card
+ *      │                ├───────▶ card ─────────────────┘ └──▶ card
+ *      │                ├── h ─▶ hints
+ *      │                └── s ─▶ says
  *      └──▶ jobs ───────────────────────────────────────▶ job
  *
  * Esc goes back along the arrow. While something is typed, letters and digits are what they are;
@@ -63,11 +65,18 @@ enum console_reaction console_view_ask(struct console_view *view, enum console_a
 	return CONSOLE_ASK;
 }
 
+enum said console_view_said(const struct console_view *view, unsigned tag)
+{
+	return view->said_of == tag ? view->said : SAID_NOTHING;
+}
+
 bool console_view_needs_phone(const struct console_view *view)
 {
 	switch (view->page) {
 	case CONSOLE_PAGE_PHONE:
 	case CONSOLE_PAGE_FACTS:
+	case CONSOLE_PAGE_HINTS:
+	case CONSOLE_PAGE_SAYS:
 		return true;
 	case CONSOLE_PAGE_CARD:
 		return view->card.job[0] == '\0';
@@ -87,6 +96,8 @@ static void view_phone_lost(struct console_view *view)
 	switch (view->page) {
 	case CONSOLE_PAGE_PHONE:
 	case CONSOLE_PAGE_FACTS:
+	case CONSOLE_PAGE_HINTS:
+	case CONSOLE_PAGE_SAYS:
 		console_view_open(view, CONSOLE_PAGE_LIST);
 		break;
 	case CONSOLE_PAGE_CARD:
@@ -192,6 +203,10 @@ static enum console_reaction page_input(struct console_view *view,
 		return console_page_job_input(view, model, input);
 	case CONSOLE_PAGE_JOBS:
 		return console_page_jobs_input(view, model, input);
+	case CONSOLE_PAGE_HINTS:
+		return console_page_hints_input(view, model, input);
+	case CONSOLE_PAGE_SAYS:
+		return console_page_says_input(view, model, input);
 	case CONSOLE_PAGE_MAX:
 		break;
 	}

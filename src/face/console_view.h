@@ -5,6 +5,7 @@
  * Where the person is, and what a key does to that. Pages are a closed set; each has a file with
  * its keys and its layout (console_page_*.c).
  */
+#include "doctor/diagnose.h"
 #include "face/console_model.h"
 #include "face/screen.h"
 
@@ -15,6 +16,8 @@ enum console_page {
 	CONSOLE_PAGE_CARD,  /* the card of a plan, and the consent to it */
 	CONSOLE_PAGE_JOB,   /* one job: what is being done, what became of it */
 	CONSOLE_PAGE_JOBS,  /* the jobs, also of phones that are not here */
+	CONSOLE_PAGE_HINTS, /* what helps against one finding of the phone */
+	CONSOLE_PAGE_SAYS,  /* what the phone's screen shows */
 	CONSOLE_PAGE_MAX,
 };
 
@@ -27,7 +30,11 @@ enum console_ask {
 	CONSOLE_ASK_QUESTION, /* Job: its question, with a consent that is fresh */
 	CONSOLE_ASK_YES,      /* Answer */
 	CONSOLE_ASK_NO,
+	CONSOLE_ASK_DONE, /* Answer: the step that waits for the person is done */
 	CONSOLE_ASK_CANCEL,
+	CONSOLE_ASK_PAUSE, /* the download of a job */
+	CONSOLE_ASK_RESUME,
+	CONSOLE_ASK_SAYS, /* Diagnose, with what the phone's screen shows */
 	CONSOLE_ASK_MAX,
 };
 
@@ -50,12 +57,14 @@ struct console_view {
 	unsigned chosen;        /* tag of the chosen phone, 0 none */
 	size_t index;           /* where it last stood in the list */
 	unsigned top;           /* first phone, item or job of the list that is shown */
-	unsigned item;          /* chosen item of the phone's page, or of the jobs */
+	unsigned item;          /* chosen item of the phone's page, job, finding, or answer */
 	unsigned scroll;        /* first line of the text that is shown */
 	unsigned visible;       /* phones or lines that the layout had room for; it fills this in */
 	bool from_jobs;         /* the job was opened from the jobs, else from its phone */
 	bool stopping;          /* the person is asked whether the job shall really be stopped */
 	char job[JOB_ID_BYTES]; /* of the job's page */
+	enum said said;         /* what the person says that the screen shows of the phone … */
+	unsigned said_of;       /* … with this tag */
 	struct console_card card;
 	enum console_ask ask;              /* is under way */
 	char notice[CONSOLE_NOTICE_BYTES]; /* what became of what was asked last; "" nothing */
@@ -82,6 +91,9 @@ enum console_reaction console_view_input(struct console_view *view,
 
 /* True if the phone that is chosen must not be forgotten though it left. */
 bool console_view_needs_phone(const struct console_view *view);
+
+/* What the person said of the phone with this tag. */
+enum said console_view_said(const struct console_view *view, unsigned tag);
 
 /* --- for the pages */
 
@@ -111,5 +123,11 @@ enum console_reaction console_page_job_input(struct console_view *view,
 					     const struct console_model *model,
 					     struct screen_input input);
 enum console_reaction console_page_jobs_input(struct console_view *view,
+					      const struct console_model *model,
+					      struct screen_input input);
+enum console_reaction console_page_hints_input(struct console_view *view,
+					       const struct console_model *model,
+					       struct screen_input input);
+enum console_reaction console_page_says_input(struct console_view *view,
 					      const struct console_model *model,
 					      struct screen_input input);

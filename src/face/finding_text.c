@@ -5,7 +5,7 @@
 #include "service/fields.h"
 #include <stdio.h>
 
-enum { LABEL_COLUMNS = 16, CODES_BYTES = 256 };
+enum { LABEL_COLUMNS = 16 };
 
 static const struct {
 	enum screen_role role;
@@ -70,24 +70,41 @@ static void command_add(sd_json_variant *finding, struct screen_prose *prose)
 				  line ? line : command);
 }
 
+/* With who shows them, where the service tells that. */
 static void codes_add(sd_json_variant *finding, struct screen_prose *prose)
 {
-	sd_json_variant *codes = field_array(finding, "codes");
-	char text[CODES_BYTES] = "";
-	size_t used = 0;
+	sd_json_variant *names = field_array(finding, "code_names");
+	sd_json_variant *codes = names ? names : field_array(finding, "codes");
+	_cleanup_free_ char *text = NULL;
+	size_t count = sd_json_variant_elements(codes), bytes = 0;
+	FILE *out = count > 0 ? open_memstream(&text, &bytes) : NULL;
 
-	for (size_t i = 0; i < sd_json_variant_elements(codes) && used < sizeof(text); i++) {
+	if (!out)
+		return;
+	for (size_t i = 0; i < count; i++) {
 		sd_json_variant *code = sd_json_variant_by_index(codes, i);
-		int n;
 
-		if (!sd_json_variant_is_string(code))
-			continue;
-		n = snprintf(text + used, sizeof(text) - used, "%s%s", used ? ", " : "",
-			     sd_json_variant_string(code));
-		used += n > 0 ? (size_t)n : 0;
+		if (sd_json_variant_is_string(code))
+			fprintf(out, "%s%s", i > 0 ? ", " : "", sd_json_variant_string(code));
 	}
-	if (text[0])
+	if (fclose(out) == 0 && text[0] != '\0')
 		screen_prose_add_labelled(prose, LABEL_COLUMNS, output_text("finding-codes"), text);
+}
+
+/* Only how many there are: `hints` tells them. */
+static void hints_add(sd_json_variant *finding, struct screen_prose *prose)
+{
+	size_t count = sd_json_variant_elements(field_array(finding, "hints"));
+	const char *id = field_string(finding, "id");
+	_cleanup_free_ char *line = NULL;
+	char number[24];
+
+	if (count == 0 || !id)
+		return;
+	snprintf(number, sizeof(number), "%zu", count);
+	line = message_format("finding-hints-many", "count", number, "id", id, NULL);
+	screen_prose_add_labelled(prose, LABEL_COLUMNS, output_text("finding-hints"),
+				  line ? line : number);
 }
 
 void finding_text_add(sd_json_variant *finding, struct screen_prose *prose)
@@ -97,8 +114,10 @@ void finding_text_add(sd_json_variant *finding, struct screen_prose *prose)
 	screen_prose_add(prose, finding_text_role(finding), title ? title : "");
 	row_add(finding, "finding-evidence", "evidence", prose);
 	row_add(finding, "finding-meaning", "meaning", prose);
+	row_add(finding, "finding-doubt", "doubt", prose);
 	row_add(finding, "finding-next", "next", prose);
 	row_add(finding, "finding-cost", "cost", prose);
 	command_add(finding, prose);
+	hints_add(finding, prose);
 	codes_add(finding, prose);
 }

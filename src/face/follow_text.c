@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "face/follow_text.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/text.h"
 #include "face/job_text.h"
 #include "face/output.h"
@@ -60,14 +61,35 @@ static void end_tell(struct follow_text *text, sd_json_variant *job, size_t inde
 		     sd_json_variant *step, const char *id)
 {
 	const char *reason = field_string(field_object(step, "error"), "text");
-	_cleanup_free_ char *begin = job_text_step(job, index), *line = NULL;
-	const char *state = output_text(id);
+	_cleanup_free_ char *begin = job_text_step(job, index), *line = NULL, *more = NULL;
+	const char *state = job_text_step_state(step, id), *found = field_string(step, "found");
 
+	if (!reason)
+		reason = field_string(step, "reason");
 	line = reason ? message_format("follow-step-reason", "step", begin ? begin : "", "state",
 				       state, "reason", reason, NULL)
 		      : message_format("follow-step", "step", begin ? begin : "", "state", state,
 				       NULL);
 	follow_text_line(text, line);
+	if (!found)
+		return;
+	more = message_format("job-step-found", "text", found, NULL);
+	line_write(text, INDENT, more);
+}
+
+/* One line for all steps that were left out for one reason: told at the first of them. */
+static bool left_out_tell(struct follow_text *text, sd_json_variant *job, size_t index)
+{
+	size_t last = job_text_left_out(job, index);
+	_cleanup_free_ char *line = NULL;
+
+	if (last == SIZE_MAX || text->steps[index].ended[0])
+		return last != SIZE_MAX;
+	for (size_t i = index; i <= last && i < text->step_count; i++)
+		text_copy(text->steps[i].ended, sizeof(text->steps[i].ended), "skipped");
+	line = job_text_left_out_line(job, index, last);
+	follow_text_line(text, line);
+	return true;
 }
 
 static void step_tell(struct follow_text *text, sd_json_variant *job, size_t index)
@@ -100,6 +122,7 @@ static void step_tell(struct follow_text *text, sd_json_variant *job, size_t ind
 static void guidance_tell(struct follow_text *text, sd_json_variant *job)
 {
 	_cleanup_free_ char *guidance = job_text_guidance(job), *line = NULL;
+	_cleanup_free_ char *left = NULL, *time = NULL, *how = NULL;
 	char cut[FOLLOW_LINE_BYTES];
 
 	text_copy(cut, sizeof(cut), guidance);
@@ -110,6 +133,17 @@ static void guidance_tell(struct follow_text *text, sd_json_variant *job)
 		return;
 	line = message_format("follow-guidance", "text", cut, NULL);
 	line_write(text, INDENT, line);
+	left = job_text_time_left(job, clock_wall_ms());
+	if (left && *left)
+		time = message_format("job-time-left", "time", left, NULL);
+	if (time)
+		line_write(text, INDENT, time);
+	if (job_text_takes(job, true) || job_text_takes(job, false))
+		how =
+		    message_format(job_text_takes(job, true) ? "job-answer-both" : "job-answer-no",
+				   "id", field_string(job, "id"), NULL);
+	if (how)
+		line_write(text, INDENT, how);
 }
 
 static void progress_rewrite(struct follow_text *text, const char *line)
@@ -144,7 +178,8 @@ void follow_text_tell(struct follow_text *text, sd_json_variant *job, uint64_t n
 {
 	steps_match(text, field_array(job, "steps"));
 	for (size_t i = 0; i < text->step_count; i++)
-		step_tell(text, job, i);
+		if (!left_out_tell(text, job, i))
+			step_tell(text, job, i);
 	if (!job_text_is_end(job))
 		guidance_tell(text, job);
 	progress_tell(text, job, now_ms);

@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <systemd/sd-json.h>
 
-enum { FOLLOW_STEPS_MAX = 64, FOLLOW_WORD_BYTES = 32, FOLLOW_LINE_BYTES = 512 };
+enum { FOLLOW_STEPS_MAX = 64, FOLLOW_WORD_BYTES = 32, FOLLOW_LINE_BYTES = 896 };
 
 struct follow_step {
 	char kind[FOLLOW_WORD_BYTES];

@@ -21,6 +21,7 @@ static const struct {
 	{ "ready", "job-state-ready", SCREEN_ROLE_TEXT, false },
 	{ "running", "job-state-running", SCREEN_ROLE_STRONG, false },
 	{ "asking", "job-state-asking", SCREEN_ROLE_ALERT, false },
+	{ "paused", "job-state-paused", SCREEN_ROLE_WARN, false },
 	{ "done", "job-state-done", SCREEN_ROLE_STRONG, true },
 	{ "failed", "job-state-failed", SCREEN_ROLE_ALERT, true },
 	{ "cancelled", "job-state-cancelled", SCREEN_ROLE_WARN, true },
@@ -132,35 +133,115 @@ char *job_text_step(sd_json_variant *job, size_t index)
 			      attempts, "label", text_of(step, "label"), NULL);
 }
 
+const char *job_text_step_state(sd_json_variant *step, const char *id)
+{
+	bool left = field_is(step, "state", "skipped") && field_string(step, "reason");
+
+	return output_text(left ? "job-step-passed" : id);
+}
+
+/* Why it was left out without having been tried; NULL it was not. */
+static const char *left_out(sd_json_variant *job, size_t index)
+{
+	sd_json_variant *step = step_at(job, index);
+	bool untried =
+	    field_is(step, "state", "skipped") && field_unsigned(step, "attempt", 0) == 0;
+
+	return untried ? field_string(step, "reason") : NULL;
+}
+
+size_t job_text_left_out(sd_json_variant *job, size_t index)
+{
+	const char *reason = left_out(job, index), *next = reason;
+	size_t last = index;
+
+	if (!reason)
+		return SIZE_MAX;
+	while (next && strcmp(next, reason) == 0)
+		next = left_out(job, ++last);
+	return last - 1;
+}
+
+char *job_text_left_out_line(sd_json_variant *job, size_t first, size_t last)
+{
+	const char *reason = left_out(job, first);
+	char from[NUMBER_BYTES], to[NUMBER_BYTES];
+
+	snprintf(from, sizeof(from), "%zu", first + 1);
+	snprintf(to, sizeof(to), "%zu", last + 1);
+	if (first == last)
+		return message_format("job-step-left-out", "number", from, "label",
+				      text_of(step_at(job, first), "label"), "reason",
+				      reason ? reason : "", NULL);
+	return message_format("job-steps-left-out", "first", from, "last", to, "reason",
+			      reason ? reason : "", NULL);
+}
+
 static void step_add(sd_json_variant *step, size_t number, struct screen_prose *prose)
 {
 	sd_json_variant *error = field_object(step, "error");
-	const char *state = text_of(step, "state");
+	const char *reason = error ? field_string(error, "text") : field_string(step, "reason");
+	const char *state = text_of(step, "state"), *found = field_string(step, "found");
 	enum screen_role role = SCREEN_ROLE_TEXT;
-	_cleanup_free_ char *line = NULL;
+	_cleanup_free_ char *line = NULL, *finding = NULL;
 	char digits[NUMBER_BYTES];
 
 	for (size_t i = 0; i < ARRAY_LEN(step_states); i++)
 		if (strcmp(state, step_states[i].state) == 0) {
 			role = step_states[i].role;
-			state = output_text(step_states[i].id);
+			state = job_text_step_state(step, step_states[i].id);
 			break;
 		}
 	snprintf(digits, sizeof(digits), "%zu", number);
-	line = error ? message_format("job-step-line-reason", "number", digits, "label",
-				      text_of(step, "label"), "state", state, "reason",
-				      text_of(error, "text"), NULL)
-		     : message_format("job-step-line", "number", digits, "label",
-				      text_of(step, "label"), "state", state, NULL);
+	line = reason
+		   ? message_format("job-step-line-reason", "number", digits, "label",
+				    text_of(step, "label"), "state", state, "reason", reason, NULL)
+		   : message_format("job-step-line", "number", digits, "label",
+				    text_of(step, "label"), "state", state, NULL);
 	screen_prose_add(prose, role, line ? line : "");
+	if (found)
+		finding = message_format("job-step-found", "text", found, NULL);
+	if (finding)
+		screen_prose_add(prose, SCREEN_ROLE_STRONG, finding);
 }
 
 void job_text_steps_add(sd_json_variant *job, struct screen_prose *prose)
 {
 	sd_json_variant *steps = field_array(job, "steps");
 
-	for (size_t i = 0; i < sd_json_variant_elements(steps); i++)
-		step_add(sd_json_variant_by_index(steps, i), i + 1, prose);
+	for (size_t i = 0; i < sd_json_variant_elements(steps); i++) {
+		size_t last = job_text_left_out(job, i);
+		_cleanup_free_ char *line = NULL;
+
+		if (last == SIZE_MAX) {
+			step_add(sd_json_variant_by_index(steps, i), i + 1, prose);
+			continue;
+		}
+		line = job_text_left_out_line(job, i, last);
+		screen_prose_add(prose, SCREEN_ROLE_DIM, line ? line : "");
+		i = last;
+	}
+}
+
+/* --- the person's time and answers ------------------------------------------------------------ */
+
+char *job_text_time_left(sd_json_variant *job, uint64_t wall_ms)
+{
+	enum { SECOND_MS = 1000, MINUTE_S = 60 };
+	uint64_t until_ms = field_unsigned(job, "until_ms", 0), seconds;
+	char *text = NULL;
+
+	if (until_ms <= wall_ms || job_text_is_end(job))
+		return strdup("");
+	seconds = (until_ms - wall_ms + SECOND_MS - 1) / SECOND_MS;
+	if (asprintf(&text, "%" PRIu64 ":%02" PRIu64, seconds / MINUTE_S, seconds % MINUTE_S) < 0)
+		return NULL;
+	return text;
+}
+
+bool job_text_takes(sd_json_variant *job, bool yes)
+{
+	return field_true(field_object(job, "answers"), yes ? "yes" : "no");
 }
 
 /* --- progress -------------------------------------------------------------------------------- */
@@ -222,6 +303,20 @@ static char *rate_line(const char *line, sd_json_variant *progress)
 	return message_format("job-progress-rate", "line", line, "rate", text, NULL);
 }
 
+/* Where it comes from; the line itself if that is not known. line is taken over. */
+static char *from_line(char *line, sd_json_variant *progress)
+{
+	const char *from = field_string(progress, "from");
+	char *with = line && from
+			 ? message_format("job-progress-from", "line", line, "from", from, NULL)
+			 : NULL;
+
+	if (!with)
+		return line;
+	free(line);
+	return with;
+}
+
 char *job_text_progress(sd_json_variant *job)
 {
 	sd_json_variant *progress = field_object(job, "progress");
@@ -234,7 +329,7 @@ char *job_text_progress(sd_json_variant *job)
 	amount = amount_line(job, progress);
 	if (!amount)
 		return NULL;
-	line = rate_line(amount, progress);
+	line = from_line(rate_line(amount, progress), progress);
 	if (!line || remaining == UINT64_MAX)
 		return TAKE(line);
 	amount_text_duration(remaining, time);
@@ -291,6 +386,67 @@ static void proof_line_add(struct screen_prose *prose, bool *labelled, char *lin
 	free(line);
 }
 
+static char *backup_line(sd_json_variant *proof)
+{
+	bool whole = field_true(proof, "backup_complete");
+	const char *id = whole ? "job-proof-backup-whole" : "job-proof-backup";
+	char amount[AMOUNT_BYTES], count[NUMBER_BYTES];
+
+	if (!field_true(proof, "backup"))
+		return NULL;
+	amount_text_bytes(field_unsigned(proof, "backup_bytes", 0), amount);
+	snprintf(count, sizeof(count), "%" PRIu64, field_unsigned(proof, "backup_files", 0));
+	return message_format(id, "amount", amount, "count", count, NULL);
+}
+
+/* What was not proven, and why; what is left to try. */
+static void unproven_add(sd_json_variant *job, struct screen_prose *prose)
+{
+	sd_json_variant *unproven = field_array(job, "unproven"), *advice;
+
+	for (size_t i = 0; i < sd_json_variant_elements(unproven); i++) {
+		sd_json_variant *one = sd_json_variant_by_index(unproven, i);
+		_cleanup_free_ char *line =
+		    message_format("job-unproven-line", "label", text_of(one, "label"), "reason",
+				   text_of(one, "reason"), NULL);
+
+		screen_prose_add_labelled(prose, LABEL_COLUMNS,
+					  i == 0 ? output_text("job-unproven") : "",
+					  line ? line : "");
+	}
+	advice = field_array(job, "advice");
+	for (size_t i = 0; i < sd_json_variant_elements(advice); i++)
+		screen_prose_add_labelled(prose, LABEL_COLUMNS,
+					  i == 0 ? output_text("job-advice") : "",
+					  text_of(sd_json_variant_by_index(advice, i), "text"));
+}
+
+/* The firmware file as it was right before it was installed; NULL nothing was proven. */
+static char *file_line(sd_json_variant *file)
+{
+	uint64_t level = field_unsigned(file, "level", 0);
+	uint64_t unlike = field_unsigned(file, "unlike", 0);
+	const char *id = unlike > 0                   ? "job-proof-file-unlike"
+			 : level < 3                  ? "job-proof-file-members"
+			 : field_true(file, "ticket") ? "job-proof-file-ticket"
+						      : "job-proof-file-digests";
+	char members[NUMBER_BYTES], matched[NUMBER_BYTES], skipped[NUMBER_BYTES];
+	char unlikes[NUMBER_BYTES];
+	_cleanup_free_ char *line = NULL;
+
+	if (level < 2)
+		return NULL;
+	snprintf(members, sizeof(members), "%" PRIu64, field_unsigned(file, "crc", 0));
+	snprintf(matched, sizeof(matched), "%" PRIu64, field_unsigned(file, "matched", 0));
+	snprintf(skipped, sizeof(skipped), "%" PRIu64, field_unsigned(file, "skipped", 0));
+	snprintf(unlikes, sizeof(unlikes), "%" PRIu64, unlike);
+	line = message_format(id, "members", members, "matched", matched, "skipped", skipped,
+			      "unlike", unlikes, NULL);
+	if (!line || unlike > 0 || !field_true(file, "hash"))
+		return TAKE(line);
+	return message_format("job-proof-file-hash", "line", line, NULL);
+}
+
 static void proof_add(sd_json_variant *job, struct screen_prose *prose)
 {
 	sd_json_variant *proof = field_object(job, "proof");
@@ -300,6 +456,9 @@ static void proof_add(sd_json_variant *job, struct screen_prose *prose)
 	char amount[AMOUNT_BYTES];
 	bool labelled = false;
 
+	proof_line_add(prose, &labelled, file_line(field_object(proof, "firmware")));
+	if (field_true(proof, "session"))
+		proof_line_add(prose, &labelled, message_format("job-proof-session", NULL));
 	if (name)
 		proof_line_add(prose, &labelled,
 			       message_format("job-proof-name", "name", name, NULL));
@@ -316,6 +475,9 @@ static void proof_add(sd_json_variant *job, struct screen_prose *prose)
 					      text_of(proof, "version"), "build", build, NULL));
 	if (field_unsigned(proof, "media_entries", UINT64_MAX) != UINT64_MAX)
 		proof_line_add(prose, &labelled, message_format("job-proof-media", NULL));
+	if (field_true(proof, "replug"))
+		proof_line_add(prose, &labelled, message_format("job-proof-replug", NULL));
+	proof_line_add(prose, &labelled, backup_line(proof));
 }
 
 void job_text_outcome_add(sd_json_variant *job, struct screen_prose *prose)
@@ -329,6 +491,7 @@ void job_text_outcome_add(sd_json_variant *job, struct screen_prose *prose)
 	error_add(job, prose);
 	row_add(prose, "job-fact-data", job_text_data(job));
 	proof_add(job, prose);
+	unproven_add(job, prose);
 	if (folder)
 		report = message_format("job-report-line", "folder", folder, "id",
 					text_of(job, "id"), NULL);

@@ -36,8 +36,23 @@ char *job_text_guidance(sd_json_variant *job);
 /* What has become of the data on the phone so far, a sentence; never NULL, a constant. */
 const char *job_text_data(sd_json_variant *job);
 
-/* A line a step: its number, label, and how it stands; why a failed one failed. */
+/* A line a step: its number, label, and how it stands; why a failed one failed, what it found.
+ * Steps that were left out for one reason share a line. */
 void job_text_steps_add(sd_json_variant *job, struct screen_prose *prose);
+
+/* How it stands, in a word: the message id, but for a step that was left out for a reason. */
+const char *job_text_step_state(sd_json_variant *step, const char *id);
+/* The last of the steps from index on that were all left out, without having been tried, for the
+ * same reason; SIZE_MAX if that at index was not. */
+size_t job_text_left_out(sd_json_variant *job, size_t index);
+/* "6 to 38: left out, …" for steps first … last. */
+char *job_text_left_out_line(sd_json_variant *job, size_t first, size_t last);
+
+/* How long the person has for what is to be done now, "4:35"; "" no limit. wall_ms: now, ms since
+ * the epoch. */
+char *job_text_time_left(sd_json_variant *job, uint64_t wall_ms);
+/* May the person answer the step that runs so? */
+bool job_text_takes(sd_json_variant *job, bool yes);
 
 /* Of a job that asks: the question, and the card of what a yes would do. Nothing else is added. */
 void job_text_question_add(sd_json_variant *job, struct screen_prose *prose);

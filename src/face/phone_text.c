@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "face/phone_text.h"
 #include "base/cleanup.h"
+#include "doctor/lights.h"
 #include "face/output.h"
 #include "phone/phone.h"
 #include "service/fields.h"
@@ -8,7 +9,7 @@
 #include <stdio.h>
 #include <time.h>
 
-enum { SPEED_LOW_MBPS = 1, GIGABIT_MBPS = 1000, TIME_BYTES = 64 };
+enum { SPEED_LOW_MBPS = 1, GIGABIT_MBPS = 1000, TIME_BYTES = 64, LIGHTS_BYTES = 96 };
 
 char *phone_text_field(sd_json_variant *phone, const char *field)
 {
@@ -81,6 +82,78 @@ char *phone_text_time(uint64_t time_ms, bool with_day)
 		(void)(with_day ? strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &local)
 				: strftime(text, sizeof(text), "%H:%M:%S", &local));
 	return output_clean(text);
+}
+
+/* The object of this light, NULL if the phone has none. */
+static sd_json_variant *light_find(sd_json_variant *phone, const char *name)
+{
+	sd_json_variant *lights = field_array(phone, "lights");
+
+	for (size_t i = 0; i < sd_json_variant_elements(lights); i++) {
+		sd_json_variant *light = sd_json_variant_by_index(lights, i);
+
+		if (field_is(light, "light", name))
+			return light;
+	}
+	return NULL;
+}
+
+static enum light_state light_state(sd_json_variant *light)
+{
+	for (int state = 0; state < LIGHT_STATE_MAX; state++)
+		if (field_is(light, "state", light_state_name((enum light_state)state)))
+			return (enum light_state)state;
+	return LIGHT_OFF;
+}
+
+char *phone_text_lights(sd_json_variant *phone)
+{
+	static const char *const places[LIGHT_MAX] = {
+		[LIGHT_USB] = "lights-short-usb",
+		[LIGHT_MUX] = "lights-short-mux",
+		[LIGHT_LINK] = "lights-short-link",
+	};
+	static const char *const words[LIGHT_STATE_MAX] = {
+		[LIGHT_OFF] = "lights-state-off",
+		[LIGHT_WORKING] = "lights-state-working",
+		[LIGHT_FAILED] = "lights-state-failed",
+	};
+	char text[LIGHTS_BYTES] = "";
+	size_t used = 0;
+
+	for (int light = 0; light < LIGHT_MAX; light++) {
+		sd_json_variant *object = light_find(phone, light_name((enum light)light));
+		_cleanup_free_ char *one = NULL;
+		int n;
+
+		if (!object)
+			return output_clean("");
+		one = message_format(places[light], "state",
+				     output_text(words[light_state(object)]), NULL);
+		n = snprintf(text + used, sizeof(text) - used, "%s%s", used > 0 ? "  " : "",
+			     one ? one : "");
+		if (n > 0 && (size_t)n < sizeof(text) - used)
+			used += (size_t)n;
+	}
+	return output_clean(text);
+}
+
+char *phone_text_light(sd_json_variant *phone, const char *light)
+{
+	static const char *const words[LIGHT_STATE_MAX] = {
+		[LIGHT_OFF] = "lights-state-off-long",
+		[LIGHT_WORKING] = "lights-state-working-long",
+		[LIGHT_FAILED] = "lights-state-failed",
+	};
+	sd_json_variant *object = light_find(phone, light);
+	const char *evidence = field_string(object, "evidence");
+	_cleanup_free_ char *line = NULL;
+
+	if (object)
+		line =
+		    message_format("lights-line", "state", output_text(words[light_state(object)]),
+				   "evidence", evidence ? evidence : "", NULL);
+	return output_clean(line ? line : "");
 }
 
 const char *phone_text_trust(sd_json_variant *phone)

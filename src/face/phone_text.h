@@ -27,5 +27,12 @@ char *phone_text_hubs(sd_json_variant *phone);
 /* "14:03:22" in the local zone of ms since the epoch; with_day: "2026-03-01 14:03:22". */
 char *phone_text_time(uint64_t time_ms, bool with_day);
 
+/* "USB ok  mux ok  link failed": its three lights; "" of a service that tells none. */
+char *phone_text_lights(sd_json_variant *phone);
+
+/* The line of one of its lights (enum light's name), "works: port 1-2, 480 Mbit/s"; "" if it is not
+ * told. */
+char *phone_text_light(sd_json_variant *phone, const char *light);
+
 /* What its trust is, as id of a message; NULL where that means nothing or is not known. */
 const char *phone_text_trust(sd_json_variant *phone);

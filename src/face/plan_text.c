@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "face/plan_text.h"
 #include "base/cleanup.h"
+#include "doctor/signing.h"
 #include "face/amount_text.h"
+#include "face/firmware_source.h"
 #include "face/output.h"
 #include "service/fields.h"
 #include <inttypes.h>
@@ -57,7 +59,8 @@ static void phone_add(sd_json_variant *plan, struct screen_prose *prose)
 			      text_of(plan, "phone"), NULL);
 	row_add(prose, "plan-fact-phone", line);
 	row_add(prose, "plan-fact-ecid", field_string(plan, "ecid"));
-	if (mode)
+	/* a plan for a product is of no phone */
+	if (mode && mode_from_name(mode) != MODE_UNKNOWN)
 		row_add(prose, "plan-fact-mode", mode_fact(mode_from_name(mode))->label);
 }
 
@@ -87,6 +90,25 @@ static char *file_line(sd_json_variant *firmware)
 			      "size", size, "path", path, NULL);
 }
 
+/* What Apple said when the plan was made; NULL nobody was asked. */
+static char *signed_line(sd_json_variant *plan)
+{
+	sd_json_variant *object = field_object(plan, "signed");
+
+	switch (sign_verdict_from_name(text_of(object, "verdict"))) {
+	case SIGN_SIGNED:
+		return message_format("plan-signed-yes", NULL);
+	case SIGN_NOT_SIGNED:
+		return message_format("plan-signed-no", "text", text_of(object, "text"), NULL);
+	case SIGN_UNKNOWN:
+		return message_format("plan-signed-unknown", "text", text_of(object, "text"), NULL);
+	case SIGN_NOT_ASKED:
+	case SIGN_VERDICT_MAX:
+		break;
+	}
+	return NULL;
+}
+
 static char *variant_line(sd_json_variant *plan)
 {
 	const char *board = text_of(plan, "board"), *variant = field_string(plan, "variant");
@@ -103,16 +125,33 @@ static void firmware_add(sd_json_variant *plan, struct screen_prose *prose)
 {
 	sd_json_variant *firmware = field_object(plan, "firmware");
 	_cleanup_free_ char *system = NULL, *file = NULL, *variant = NULL;
+	_cleanup_free_ char *known = NULL, *apple = NULL;
 
 	if (!firmware)
 		return;
 	system = message_format("plan-firmware-line", "version", text_of(firmware, "version"),
 				"build", text_of(firmware, "build"), NULL);
 	row_add(prose, "plan-fact-firmware", system);
+	known =
+	    firmware_sources_text(text_of(firmware, "sources"), field_true(firmware, "confirmed"));
+	row_add(prose, "plan-fact-known", known);
+	apple = signed_line(plan);
+	row_add(prose, "plan-fact-signed", apple);
 	file = file_line(firmware);
 	row_add(prose, "plan-fact-file", file);
 	variant = variant_line(plan);
 	row_add(prose, "plan-fact-variant", variant);
+}
+
+/* Firmware goes to another disk than the job. */
+static char *apart_line(sd_json_variant *room, const char *need, const char *room_free)
+{
+	char there[AMOUNT_BYTES];
+
+	amount_text_bytes(field_unsigned(room, "cache_free_bytes", 0), there);
+	return message_format("plan-space-apart", "need", need, "there", there, "cache",
+			      text_of(room, "cache"), "free", room_free, "folder",
+			      text_of(room, "folder"), NULL);
 }
 
 static void space_add(sd_json_variant *plan, struct screen_prose *prose)
@@ -130,6 +169,8 @@ static void space_add(sd_json_variant *plan, struct screen_prose *prose)
 	amount_text_bytes(field_unsigned(room, "free_bytes", 0), room_free);
 	if (!*folder)
 		row_add(prose, "plan-fact-space", output_text("plan-space-none"));
+	else if (*text_of(room, "cache"))
+		line = apart_line(room, need, room_free);
 	else
 		line = message_format(lasting ? "plan-space-lasting" : "plan-space-memory", "need",
 				      need, "free", room_free, "folder", folder, NULL);
@@ -144,6 +185,8 @@ static char *step_line(sd_json_variant *step, size_t number)
 	snprintf(digits, sizeof(digits), "%zu", number);
 	if (field_is(step, "data", data_name(DATA_ERASED)))
 		more = output_text("plan-data-erased");
+	else if (field_unsigned(step, "rung", 0) > 0)
+		more = output_text("plan-step-rung");
 	else if (field_true(step, "optional"))
 		more = output_text("plan-step-optional");
 	if (!more)
@@ -155,13 +198,41 @@ static char *step_line(sd_json_variant *step, size_t number)
 static void steps_add(sd_json_variant *plan, struct screen_prose *prose)
 {
 	sd_json_variant *steps = field_array(plan, "steps");
+	uint64_t rung = 0;
 
 	for (size_t i = 0; i < sd_json_variant_elements(steps); i++) {
-		_cleanup_free_ char *line = step_line(sd_json_variant_by_index(steps, i), i + 1);
+		sd_json_variant *step = sd_json_variant_by_index(steps, i);
+		uint64_t of = field_unsigned(step, "rung", 0);
+		_cleanup_free_ char *line = NULL;
 
+		/* a rung by its remedy: what proves it is the same each time */
+		if (of > 0 && of == rung)
+			continue;
+		rung = of;
+		line = step_line(step, i + 1);
 		screen_prose_add_labelled(prose, LABEL_COLUMNS,
 					  i == 0 ? output_text("plan-steps") : "",
 					  line ? line : "");
+	}
+}
+
+/* What is deleted to make room: starting the plan is the consent, so it stands above. */
+static void drops_add(sd_json_variant *plan, struct screen_prose *prose)
+{
+	sd_json_variant *drops = field_array(plan, "drops");
+
+	for (size_t i = 0; i < sd_json_variant_elements(drops); i++) {
+		sd_json_variant *drop = sd_json_variant_by_index(drops, i);
+		_cleanup_free_ char *label = output_clean(text_of(drop, "label")), *line = NULL;
+		char size[AMOUNT_BYTES];
+
+		amount_text_bytes(field_unsigned(drop, "bytes", 0), size);
+		line = message_format("plan-drops-line", "label", label, "size", size, NULL);
+		if (i == 0)
+			screen_prose_add(prose, SCREEN_ROLE_WARN, output_text("plan-drops-why"));
+		screen_prose_add_labelled(prose, LABEL_COLUMNS,
+					  i == 0 ? output_text("plan-drops") : "",
+					  line ? line : label);
 	}
 }
 
@@ -179,6 +250,7 @@ void plan_text_add(sd_json_variant *plan, struct screen_prose *prose)
 	screen_prose_add(prose, SCREEN_ROLE_STRONG, text_of(plan, "label_goal"));
 	lost_add(plan, prose);
 	warnings_add(plan, prose);
+	drops_add(plan, prose);
 	screen_prose_add(prose, SCREEN_ROLE_TEXT, "");
 	phone_add(plan, prose);
 	firmware_add(plan, prose);

@@ -10,7 +10,8 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-/* What ended or hangs is not asked again: a kind that is run from here changes nothing. */
+/* What ended or hangs is not asked again: all that a kind that is run from here may write are
+ * copies of what servers tell, each whole or not at all. */
 static void worker_end(pid_t pid, int fd)
 {
 	close(fd);
@@ -33,7 +34,8 @@ static int request_write(int fd, const char *kind, sd_json_variant *fields, unsi
 }
 
 /* Reads until the result. -ETIMEDOUT, -ENODATA at an end without one, or another negative errno. */
-static int result_read(int fd, unsigned limit_ms, sd_json_variant **ret)
+static int result_read(int fd, unsigned limit_ms, worker_run_event_fn event_fn, void *user,
+		       sd_json_variant **ret)
 {
 	_cleanup_(line_reader_freep) struct line_reader *reader = NULL;
 	int r = line_reader_new(&reader);
@@ -47,8 +49,10 @@ static int result_read(int fd, unsigned limit_ms, sd_json_variant **ret)
 			*ret = TAKE(line);
 			return 0;
 		}
+		if (r > 0 && event_fn && field_is(line, "type", "event"))
+			event_fn(line, user);
 		if (r != 0)
-			continue; /* an event, or a line that is none of the protocol */
+			continue; /* also a line that is none of the protocol */
 		r = poll(&wait, 1, (int)limit_ms);
 		if (r == 0)
 			return -ETIMEDOUT;
@@ -80,7 +84,7 @@ static int no_result(int r, struct error *err)
 }
 
 int worker_run(const char *program, const char *kind, sd_json_variant *fields, unsigned limit_ms,
-	       sd_json_variant **ret, struct error *err)
+	       worker_run_event_fn event_fn, void *user, sd_json_variant **ret, struct error *err)
 {
 	char *argv[] = { (char *)(program ? program : WORKER_PROGRAM), (char *)kind, NULL };
 	_cleanup_(sd_json_variant_unrefp) sd_json_variant *result = NULL;
@@ -96,7 +100,7 @@ int worker_run(const char *program, const char *kind, sd_json_variant *fields, u
 				       "the worker program '%s' cannot be started", argv[0]);
 	r = request_write(fd, kind, fields, limit_ms);
 	if (r >= 0)
-		r = result_read(fd, limit_ms, &result);
+		r = result_read(fd, limit_ms, event_fn, user, &result);
 	worker_end(pid, fd);
 	if (r < 0)
 		return no_result(r, err);

@@ -2,6 +2,7 @@
 /* Lookups in the doctor's tables: goals, steps, findings, codes, what the engine says. */
 #include "facts/facts.h"
 #include "facts/tables.h"
+#include <stdlib.h>
 #include <string.h>
 
 const char *data_name(enum data data)
@@ -75,6 +76,22 @@ const struct code_fact *code_all(size_t *ret_count)
 	return tables_codes;
 }
 
+const struct code_fact *code_of_word(const char *word)
+{
+	char *end;
+	long long value = strtoll(word, &end, 0);
+	bool number = *word != '\0' && *end == '\0';
+
+	for (size_t i = 0; i < tables_codes_count; i++) {
+		const struct code_fact *code = &tables_codes[i];
+
+		if (number ? code->value == value && code->last == value
+			   : strcmp(code->name, word) == 0)
+			return code;
+	}
+	return NULL;
+}
+
 const struct engine_step *engine_step(unsigned number)
 {
 	for (size_t i = 0; i < tables_engine_steps_count; i++)
@@ -93,4 +110,10 @@ const struct engine_rule *engine_rule_all(size_t *ret_count)
 {
 	*ret_count = tables_engine_rules_count;
 	return tables_engine_rules;
+}
+
+const struct log_rule *log_rule_all(size_t *ret_count)
+{
+	*ret_count = tables_log_rules_count;
+	return tables_log_rules;
 }

@@ -15,6 +15,8 @@ import re
 import sys
 from pathlib import Path
 
+import guides
+
 HERE = Path(__file__).resolve().parent
 YEAR_OF_THE_FIRST_PHONE = 2007
 TIMING_MS_MAX = 24 * 3600 * 1000
@@ -67,6 +69,25 @@ class Message(Text):
     def check(self, text):
         rest = re.sub(r"\{[a-z][a-z0-9_]*\}", "", text)
         return "a brace that is no {name} place" if re.search(r"[{}]", rest) else None
+
+
+class LogPattern(Text):
+    """Alternatives of a log rule (doctor/log_pattern.h)."""
+
+    ANCHOR_BYTES = 4
+
+    def check(self, text):
+        for way in text.split(" | "):
+            plain = re.sub(r"\{[a-z-]+\}$", "", way)
+            if way != way.strip() or way == "":
+                return f"'{way}' begins or ends with a space"
+            if way != way.lower():
+                return f"'{way}' has capitals: no line is compared with them"
+            if re.search(r"[|{}]", plain):
+                return f"'{way}' has a bar or a brace that is no {{scheme}} at its end"
+            if max(len(piece) for piece in plain.split("*")) < self.ANCHOR_BYTES:
+                return f"'{way}' has no piece of {self.ANCHOR_BYTES} characters"
+        return None
 
 
 class Hex:
@@ -152,13 +173,23 @@ class Table:
 
 TRIED, MODE, FAMILY, BUTTONS = Enum("tried"), Enum("mode"), Enum("family"), Enum("buttons")
 TIMING, ERROR = Enum("timing"), Enum("error_kind", "error")
+THRESHOLD = Enum("threshold")
 GOAL, DATA, STEP = Enum("goal"), Enum("data"), Enum("step_kind", "step")
 SEVERITY, CONFIDENCE = Enum("severity"), Enum("confidence")
+RUNG, PLACE = Enum("rung"), Enum("place")
+LOG_KIND = Enum("log_kind", "log")
 TEXT = Text()
 ORIGIN = {"tried": TRIED, "source": TEXT}
 KEBAB = Pattern(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", "in kebab-case")
-LAYER = Pattern("usb|usbmuxd|pairing|network|tss|ipsw|recovery|dfu|restore|baseband|hardware|disk"
-                "|activation|tool", "a layer")
+IDS = Pattern(r"-|[a-z][a-z0-9]*(-[a-z0-9]+)*( [a-z][a-z0-9]*(-[a-z0-9]+)*)*", "a list of ids, or -")
+WAY = r"((iOS|Windows|macOS) [0-9]+ and later: |before (iOS|Windows|macOS) [0-9]+: )?[^|:]+"
+MENU = Pattern(rf"-|{WAY}( \| {WAY})*", "a way through menus (facts.h, hint_menu)")
+SAME = Pattern(r"-|[a-z-]+:-?[0-9a-fx]+( [a-z-]+:-?[0-9a-fx]+)*", "a list of scheme:value, or -")
+NEED = r"((with|without|unless-later):[a-z][a-z0-9-]*|times:[1-9][0-9]{0,2})"
+NEEDS = Pattern(f"-|{NEED}( {NEED}){{0,3}}", "up to 4 needs, or -")
+LAYERS = ("usb|usbmuxd|pairing|network|tss|ipsw|recovery|dfu|restore|baseband|hardware|disk"
+                "|activation|tool")
+LAYER, LAYER_OR_NONE = Pattern(LAYERS, "a layer"), Pattern(f"-|{LAYERS}", "a layer, or -")
 
 TABLES = {
     "models": Table(
@@ -171,6 +202,7 @@ TABLES = {
             "family": FAMILY,
             "buttons": BUTTONS,
             "year": Number(YEAR_OF_THE_FIRST_PHONE, 2099),
+            "usb_mbps": Number(480, 40000),
             **ORIGIN,
         },
         unique=(("board",), ("cpid", "bdid")),
@@ -191,6 +223,9 @@ TABLES = {
     "timings": Table(
         {"id": TIMING, "ms": Number(1, TIMING_MS_MAX), "reason": TEXT, **ORIGIN}, complete="id"
     ),
+    "thresholds": Table(
+        {"id": THRESHOLD, "value": Number(1, 99), "reason": TEXT, **ORIGIN}, complete="id"
+    ),
     "messages": Table(
         {"id": KEBAB, "text": Message(), "source": TEXT}, unique=(("id",),), sort="id"
     ),
@@ -206,21 +241,38 @@ TABLES = {
     ),
     "findings": Table(
         {"id": KEBAB, "severity": SEVERITY, "title": Message(), "meaning": Message(),
-         "next": Message(), "cost": Message(), "command": Message(), "codes": TEXT, **ORIGIN},
+         "next": Message(), "cost": Message(), "doubt": Message(), "command": Message(), "codes": TEXT, **ORIGIN},
         unique=(("id",),),
     ),
     "codes": Table(
         {"scheme": KEBAB, "value": Code(), "last": Code(), "name": TEXT, "layer": LAYER,
-         "confidence": CONFIDENCE, "meaning": TEXT, "next": TEXT, **ORIGIN},
+         "confidence": CONFIDENCE, "cause": KEBAB, "same": SAME, "meaning": TEXT, "next": TEXT,
+         **ORIGIN},
         unique=(("scheme", "value", "last", "name", "layer"),),
+    ),
+    "hints": Table(
+        {"id": KEBAB, "rung": RUNG, "finds": IDS, "text": TEXT, "keeps": TEXT, "loses": TEXT,
+         "since": TEXT, "system": PLACE, "menu": MENU, "prevention": YesNo(), **ORIGIN},
+        unique=(("id",),),
+    ),
+    "guides": Table(
+        {"guide": Pattern("|".join(guides.GUIDES), "one of the three guides"),
+         "item": Number(1, 999), "digest": Pattern("[0-9a-f]{12}", "12 digits of a SHA-256"),
+         "hints": IDS, "doubt": TEXT},
+        unique=(("guide", "item"),),
     ),
     "engine_steps": Table(
         {"number": Number(0, 99), "id": KEBAB, "label": TEXT, **ORIGIN},
         unique=(("number",), ("id",)),
     ),
     "engine_rules": Table(
-        {"id": KEBAB, "pattern": TEXT, "kind": ERROR, "again": YesNo(), "text": TEXT,
-         "next": TEXT, **ORIGIN},
+        {"id": KEBAB, "pattern": TEXT, "kind": ERROR, "again": YesNo(), "layer": LAYER,
+         "text": TEXT, "next": TEXT, **ORIGIN},
+        unique=(("id",), ("pattern",)),
+    ),
+    "log_rules": Table(
+        {"id": KEBAB, "kind": LOG_KIND, "pattern": LogPattern(), "needs": NEEDS,
+         "layer": LAYER_OR_NONE, "confidence": CONFIDENCE, "cause": TEXT, "next": TEXT, **ORIGIN},
         unique=(("id",), ("pattern",)),
     ),
 }
@@ -245,7 +297,8 @@ def load_enum(enum, header):
 
 
 def load_enums(facts_header, error_header):
-    for enum in (TRIED, MODE, FAMILY, BUTTONS, TIMING, GOAL, DATA, STEP, SEVERITY, CONFIDENCE):
+    for enum in (TRIED, MODE, FAMILY, BUTTONS, TIMING, THRESHOLD, GOAL, DATA, STEP, SEVERITY, CONFIDENCE,
+                 RUNG, PLACE, LOG_KIND):
         load_enum(enum, facts_header)
     load_enum(ERROR, error_header)
 
@@ -362,6 +415,41 @@ def check_codes(path, rows, problems):
             problems.add(path, row.line, f"{row['last']} is below {row['value']}")
 
 
+def check_causes(path, rows, problems):
+    """Rows that say the same have one cause, and one cause is in one layer; twins exist."""
+    said, layers = {}, {}
+    known = {f"{row['scheme']}:{row['value']}" for row in rows}
+    for row in rows:
+        cause = said.setdefault(row["meaning"], row["cause"])
+        if cause != row["cause"]:
+            problems.add(path, row.line, f"says the same as the cause {cause}")
+        layer = layers.setdefault(row["cause"], row["layer"])
+        if layer != row["layer"]:
+            problems.add(path, row.line, f"the cause {row['cause']} is in the layer {layer}")
+        for twin in row["same"].split() if row["same"] != "-" else ():
+            if twin not in known or twin.split(":")[0] == row["scheme"]:
+                problems.add(path, row.line, f"same: '{twin}' is no code of another scheme")
+
+
+def check_log_rules(path, rows, codes, problems):
+    """Rows of verdicts say all of it, those of codes leave it to the code; needs exist."""
+    ids = {row["id"] for row in rows}
+    schemes = {code["scheme"] for code in codes}
+    for row in rows:
+        named = set(re.findall(r"\{([a-z-]+)\}", row["pattern"]))
+        told = [row[column] != "-" for column in ("layer", "cause", "next")]
+        for scheme in sorted(named - schemes):
+            problems.add(path, row.line, f"'{scheme}' is no scheme of codes.tsv")
+        if any(told) != all(told):
+            problems.add(path, row.line, "layer, cause and next are all given or none")
+        elif all(told) == (row["kind"] in ("noise", "sign") or bool(named)):
+            problems.add(path, row.line, "layer, cause and next belong to verdicts without a code")
+        for need in row["needs"].split() if row["needs"] != "-" else ():
+            word, what = need.split(":")
+            if word != "times" and (what not in ids or what == row["id"]):
+                problems.add(path, row.line, f"needs: there is no other row {what}")
+
+
 def check_findings(path, rows, codes, problems):
     """A finding names codes as codes.tsv does."""
     known = {code["name"] for code in codes}
@@ -390,6 +478,8 @@ def load(folder, problems):
     check_family("models.tsv", tables["models"], problems)
     check_errors("messages.tsv", tables["messages"], problems)
     check_codes("codes.tsv", tables["codes"], problems)
+    check_causes("codes.tsv", tables["codes"], problems)
+    check_log_rules("log_rules.tsv", tables["log_rules"], tables["codes"], problems)
     check_findings("findings.tsv", tables["findings"], tables["codes"], problems)
     for path in sorted(folder.glob("*.tsv")):
         if path.stem not in TABLES:
@@ -449,13 +539,14 @@ def generate(tables):
     for enum, last in ((MODE, "MODE_MAX"), (FAMILY, "FAMILY_MAX"), (BUTTONS, "BUTTONS_MAX"),
                        (TIMING, "TIMING_MAX"), (TRIED, "TRIED_MAX"), (GOAL, "GOAL_MAX"),
                        (DATA, "DATA_MAX"), (STEP, "STEP_KIND_MAX"), (SEVERITY, "SEVERITY_MAX"),
-                       (CONFIDENCE, "CONFIDENCE_MAX"),
+                       (CONFIDENCE, "CONFIDENCE_MAX"), (RUNG, "RUNG_MAX"), (PLACE, "PLACE_MAX"),
+                       (LOG_KIND, "LOG_KIND_MAX"),
                        (ERROR, "ERROR_KIND_MAX - 1")):
         out.append(f'static_assert({last} == {len(enum.values)}, "facts are older than the enum");')
     out.append("")
     out += array("models", "model", models,
                  ("product", "board", "cpid", "bdid", "name", "family", "buttons", "year",
-                      "tried", "source"))
+                      "usb_mbps", "tried", "source"))
     out += index("models_by_chip", models, lambda r: (int(r["cpid"], 16), int(r["bdid"], 16)))
     out += index("models_by_product", models, lambda r: r["product"])
     out += index("models_by_board", models, lambda r: r["board"])
@@ -469,6 +560,8 @@ def generate(tables):
     out += array("iboot_flags", "iboot_flag",
                  sorted(tables["iboot_flags"], key=lambda r: int(r["mask"], 16)),
                  ("mask", "id", "text", "tried", "source"))
+    out += enum_rows("threshold_facts", "threshold_fact", TABLES["thresholds"], tables["thresholds"],
+                     ("value", "reason", "tried", "source"))
     out.append(f"const unsigned tables_timings_ms[{len(TIMING.values)}] = {{")
     for row in in_enum_order(TIMING, tables["timings"]):
         out.append(f"\t[{constant('timing', row['id'])}] = {row['ms']},")
@@ -476,7 +569,8 @@ def generate(tables):
     out += array("messages", "message", tables["messages"], ("id", "text", "source"))
     out += advice(tables)
     for enum, name in ((FAMILY, "family_names"), (TRIED, "tried_names"), (DATA, "data_names"),
-                       (SEVERITY, "severity_names"), (CONFIDENCE, "confidence_names")):
+                       (SEVERITY, "severity_names"), (CONFIDENCE, "confidence_names"),
+                       (RUNG, "rung_names"), (PLACE, "place_names")):
         out += enum_names(name, enum)
     return "\n".join(out)
 
@@ -489,10 +583,13 @@ def advice(tables):
                      ("label", "guidance", "data", "cancel", "phone", "attempts", "silence_s",
                       "total_s", "tried", "source"))
     steps = sorted(tables["engine_steps"], key=lambda r: int(r["number"]))
-    for name, struct, rows in (("findings", "finding_fact", tables["findings"]),
+    hints = sorted(tables["hints"], key=lambda r: RUNG.values.index(r["rung"]))
+    for name, struct, rows in (("hints", "hint_fact", hints),
+                               ("findings", "finding_fact", tables["findings"]),
                                ("codes", "code_fact", tables["codes"]),
                                ("engine_steps", "engine_step", steps),
-                               ("engine_rules", "engine_rule", tables["engine_rules"])):
+                               ("engine_rules", "engine_rule", tables["engine_rules"]),
+                               ("log_rules", "log_rule", tables["log_rules"])):
         out += array(name, struct, rows, tuple(TABLES[name].columns))
     return out
 
@@ -503,12 +600,17 @@ def main(argv):
     what.add_argument("--check", action="store_true", help="only check")
     what.add_argument("--output", metavar="FILE", type=Path, help="write the arrays in C")
     parser.add_argument("--folder", type=Path, default=HERE, help="where the tables are")
+    parser.add_argument("--documents", type=Path, default=guides.DOCUMENTS,
+                        help="where the texts of the guides are, if they are at hand")
     options = parser.parse_args(argv)
 
     load_enums((HERE / "facts.h").read_text(encoding="utf-8"),
                (HERE.parent / "base" / "error.h").read_text(encoding="utf-8"))
     problems = Problems()
     tables = load(options.folder, problems)
+    compared = ""
+    if options.check and not problems.lines:  # a build does without it, and rows must be readable
+        compared = guides.check(tables, RUNG.values, options.documents, problems)
     for line in problems.lines:
         print(line, file=sys.stderr)
     if problems.lines:
@@ -520,6 +622,7 @@ def main(argv):
         part.replace(options.output)
     else:
         print("facts: " + ", ".join(f"{len(rows)} {name}" for name, rows in tables.items()))
+        print(compared)
     return 0
 
 

@@ -126,6 +126,11 @@ const struct button_fact *button_fact(enum buttons buttons)
 	return &tables_button_facts[buttons];
 }
 
+const struct threshold_fact *threshold_fact(enum threshold threshold)
+{
+	return &tables_threshold_facts[threshold];
+}
+
 unsigned timing_ms(enum timing timing)
 {
 	return tables_timings_ms[timing];

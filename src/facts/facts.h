@@ -47,7 +47,8 @@ struct model {
 	const char *name;    /* "iPhone 13" */
 	enum family family;
 	enum buttons buttons;
-	unsigned year; /* first sold */
+	unsigned year;     /* first sold */
+	unsigned usb_mbps; /* the most its port does in normal mode: 480, 5000, 10000 */
 	enum tried tried;
 	const char *source;
 };
@@ -117,13 +118,37 @@ enum timing {
 	TIMING_CALL,          /* a face waits so long for the service's answer */
 	TIMING_ASK_AGAIN,     /* between two questions to a phone that did not answer */
 	TIMING_TRUST_CHECK,   /* a check of trust may take so long */
-	TIMING_PLAN,          /* finding a firmware and reading its manifest may take so long */
-	TIMING_CONSENT,       /* a consent is valid for so long */
-	TIMING_PHONE_BACK,    /* a job waits so long for a phone that was pulled out */
-	TIMING_PROGRESS,      /* at most one report of progress in so long */
+	TIMING_TRUST_AGAIN,   /* a check is repeated so long after the phone said that it is locked
+				 or asks; then ever more slowly … */
+	TIMING_TRUST_AGAIN_MOST, /* … up to this */
+	TIMING_DIALOG,           /* what a phone asks on its screen is asked anew after so long */
+	TIMING_PLAN,             /* finding a firmware and reading its manifest may take so long */
+	TIMING_CONSENT,          /* a consent is valid for so long */
+	TIMING_PHONE_BACK,       /* a job waits so long for a phone that was pulled out */
+	TIMING_PROGRESS,         /* at most one report of progress in so long */
+	TIMING_HOST_LOOK,        /* looking at this computer's own disks may take so long */
+	TIMING_HOST_MOVE,        /* and moving records on one of them */
+	TIMING_DATA,             /* making the data partition may take so long */
+	TIMING_DISK,             /* looking at the disks and mounting or unmounting one */
 	TIMING_MAX,
 };
 unsigned timing_ms(enum timing timing);
+
+/* Versions of iOS at which something changes for us; rows of thresholds.tsv. */
+enum threshold {
+	THRESHOLD_IOS_NEWEST,  /* what our libraries were made for */
+	THRESHOLD_IOS_TLS_OLD, /* before it, a phone speaks no TLS that is of today */
+	THRESHOLD_MAX,
+};
+struct threshold_fact {
+	enum threshold threshold;
+	const char *id;
+	unsigned value; /* the major version */
+	const char *reason;
+	enum tried tried;
+	const char *source;
+};
+const struct threshold_fact *threshold_fact(enum threshold threshold);
 
 /*
  * Texts for people, by stable id (rows of messages.tsv). A message may hold {name} places;
@@ -166,6 +191,10 @@ const char *data_name(enum data data); /* "kept", "at-risk", "erased" */
 enum goal {
 	GOAL_TRUST,       /* forget this computer's record of the phone and pair anew */
 	GOAL_TRUST_STORE, /* the same with all records of this computer */
+	GOAL_REPAIR,      /* the ladder: mildest rung first, until the phone trusts this computer */
+	GOAL_FORGET,      /* phone and computer forget each other */
+	GOAL_PROVE,       /* change nothing, prove that the phone can be used from here */
+	GOAL_LINK_TEST,   /* other cable, other port: what changes */
 	GOAL_RESTART,
 	GOAL_ENTER_RECOVERY,
 	GOAL_EXIT_RECOVERY,
@@ -200,11 +229,25 @@ enum step_kind {
 	STEP_EXIT_RECOVERY,
 	STEP_AWAIT_NORMAL,  /* wait until it runs iOS and usbmuxd lists it */
 	STEP_CATALOGUE,     /* find the firmware */
+	STEP_NETWORK,       /* the servers that this plan needs can be reached, and are Apple's */
+	STEP_MAKE_ROOM,     /* the files that the plan names leave the cache */
 	STEP_FETCH,         /* download it, or find it whole in the cache */
+	STEP_SIGN,          /* Apple is asked whether it signs it for this very phone */
 	STEP_CHECK,         /* it is whole, for this board, and has this variant */
 	STEP_UPDATE,        /* the engine, variant that keeps the data */
 	STEP_ERASE,         /* the engine, variant that erases */
 	STEP_VERIFY_SYSTEM, /* the phone runs the build that was installed */
+	STEP_LOOK,          /* trust as it is now, without a dialog */
+	STEP_RESTART_MUX,   /* usbmuxd starts anew; all phones of this computer leave it for that */
+	STEP_UNPAIR,        /* in a session: the phone forgets this computer, and we it */
+	STEP_RESET_PRIVACY, /* the three resets are done by the person, in the phone's settings */
+	STEP_RESET_NETWORK,
+	STEP_RESET_SETTINGS,
+	STEP_SWAP_CABLE,    /* the person takes another cable; the link is measured before and after
+			     */
+	STEP_SWAP_PORT,     /* the same with another port */
+	STEP_REPLUG,        /* the person unplugs the phone and plugs it in again */
+	STEP_VERIFY_BACKUP, /* a small real backup comes from the phone */
 	STEP_KIND_MAX,
 };
 struct step_fact {
@@ -237,13 +280,72 @@ struct finding_fact {
 	const char *meaning; /* why, and what it means; one paragraph */
 	const char *next;    /* what to do next; one paragraph, may hold {phone} */
 	const char *cost;    /* what that costs: "Nothing is lost." */
+	const char *doubt;   /* what else looks the same, and what would tell them apart; "-" none
+			      */
 	const char *command; /* the command that does it: "trust reset {phone}", "-" none */
-	const char *codes; /* codes that it corresponds to: "0xe800001c InvalidHostID", "-" none */
+	const char *codes;   /* codes that it corresponds to: "0xe800001c InvalidHostID", "-" none;
+				numbers or names of codes.tsv */
 	enum tried tried;
 	const char *source;
 };
 const struct finding_fact *finding_find(const char *id); /* NULL if none */
 const struct finding_fact *finding_all(size_t *ret_count);
+
+/* How far a hint goes, in ladder order: the mildest first. */
+enum rung {
+	RUNG_LINK,     /* cable, port, power, what the phone's screen asks */
+	RUNG_TRUST,    /* records of trust: on this computer, then on the phone */
+	RUNG_RESTART,  /* of the phone, of programs, of a computer */
+	RUNG_COMPUTER, /* another computer's driver, service, security software, clock */
+	RUNG_BACKUP,   /* save what there is, before anything that may cost it */
+	RUNG_RECOVERY, /* into recovery: nothing is erased by that itself */
+	RUNG_UPDATE,   /* other software on the phone, the data is meant to stay */
+	RUNG_ERASE,    /* the data is gone for good */
+	RUNG_PROVE,    /* is it healthy now? */
+	RUNG_PREVENTION,
+	RUNG_MAX,
+};
+const char *rung_name(enum rung rung); /* "link", "trust", ... */
+
+/* Where a hint is followed. */
+enum place {
+	PLACE_ANY, /* on whatever computer the phone is plugged into */
+	PLACE_PHONE,
+	PLACE_THIS, /* the rescue stick */
+	PLACE_WINDOWS,
+	PLACE_MACOS,
+	PLACE_LINUX,
+	PLACE_MAX,
+};
+const char *place_name(enum place place);     /* "any", "phone", "this", "windows", ... */
+enum place place_from_name(const char *name); /* PLACE_MAX if it is none of ours */
+
+/* One thing a person can do, and what it costs; rows of hints.tsv. */
+struct hint_fact {
+	const char *id; /* "reset-location-privacy" */
+	enum rung rung;
+	const char *finds; /* ids of the findings that lead to it, by spaces; "-" none */
+	const char *text;  /* what to do and why */
+	const char *keeps; /* what stays: "Photos, apps, accounts and settings stay." */
+	const char *loses; /* what is lost: "Nothing is lost." */
+	const char *since; /* least versions that it needs: "iOS 15", "Windows 10"; "-" none */
+	enum place system; /* where it is done */
+	const char *menu;  /* the way there by version, see hint_menu(); "-" none */
+	bool prevention;   /* it also keeps the trouble from coming back */
+	enum tried tried;
+	const char *source;
+};
+const struct hint_fact *hint_find(const char *id); /* NULL if none */
+/* All rows, *ret_count of them, in ladder order (rungs; within one as the table has them). */
+const struct hint_fact *hint_all(size_t *ret_count);
+/* The hints of a finding or of a kind of computer (its own rows only, not those of "any"), in
+ * ladder order: at counts from 0; NULL behind the last one. */
+const struct hint_fact *hint_of_finding(const char *finding, size_t at);
+const struct hint_fact *hint_of_place(enum place place, size_t at);
+/* The way through the menus for this major version of the system ("iOS 15 and later: ... | before
+ * iOS 15: ..."), without the words about versions; major 0: the whole text. False and "" if the
+ * hint has no menu for it. A text that does not fit is cut. */
+bool hint_menu(const struct hint_fact *hint, unsigned major, char *ret_path, size_t size);
 
 /* How sure a mapping from a code to its cause is. */
 enum confidence { CONFIDENCE_CERTAIN, CONFIDENCE_LIKELY, CONFIDENCE_POSSIBLE, CONFIDENCE_MAX };
@@ -260,12 +362,18 @@ struct code_fact {
 	const char *layer;   /* usb, usbmuxd, pairing, network, tss, ipsw, recovery, dfu, restore,
 				baseband, hardware, disk, activation, tool */
 	enum confidence confidence;
+	const char *cause; /* rows of one cause share it: "invalid-host-id" */
+	const char *same; /* codes that say the same in another world, "lockdownd:-5 lockdownd:-10";
+			     goes both ways; "-" none */
 	const char *meaning; /* what it means in own words */
 	const char *next;    /* what to do */
 	enum tried tried;
 	const char *source;
 };
 const struct code_fact *code_all(size_t *ret_count);
+/* The first row that a word of finding_fact.codes names, by its name or as its scheme writes its
+ * value; NULL if none. */
+const struct code_fact *code_of_word(const char *word);
 
 /* How far the engine has come; rows of engine_steps.tsv. */
 struct engine_step {
@@ -283,13 +391,39 @@ struct engine_rule {
 	const char *id;      /* "engine-no-device" */
 	const char *pattern; /* a part of the line, as it stands there; case counts */
 	enum error_kind kind;
-	bool again;       /* the same again may work (cable, timing) */
-	const char *text; /* what happened, one line for people */
-	const char *next; /* what to do */
+	bool again;        /* the same again may work (cable, timing) */
+	const char *layer; /* as of code_fact */
+	const char *text;  /* what happened, one line for people */
+	const char *next;  /* what to do */
 	enum tried tried;
 	const char *source;
 };
 const struct engine_rule *engine_rule_all(size_t *ret_count);
+
+/* What a line of a log says that came from anywhere; the later the stronger. */
+enum log_kind {
+	LOG_NOISE,   /* it looks bad and is not: no other rule sees the line */
+	LOG_SIGN,    /* nothing alone; other rules ask for it */
+	LOG_HINT,    /* it speaks of something and of failure: told if there is nothing else */
+	LOG_SYMPTOM, /* something failed, why is elsewhere */
+	LOG_CAUSE,   /* why it failed */
+	LOG_ROOT,    /* why the causes are there */
+	LOG_KIND_MAX,
+};
+/* Rows of log_rules.tsv, whose head says what pattern and needs may hold. */
+struct log_rule {
+	const char *id; /* "mux-not-running" */
+	enum log_kind kind;
+	const char *pattern;
+	const char *needs; /* of other lines: "with:ID unless-later:ID", "-" none */
+	const char *layer; /* as of code_fact; "-" for noise and signs, and for a rule that finds a
+			      code in the line: then the code's */
+	enum confidence confidence;
+	const char *cause, *next; /* "-" as for layer */
+	enum tried tried;
+	const char *source;
+};
+const struct log_rule *log_rule_all(size_t *ret_count);
 
 const char *family_name(enum family family);    /* "iphone", "ipad", "ipod", "other" */
 const char *buttons_name(enum buttons buttons); /* id of its row */

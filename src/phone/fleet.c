@@ -4,7 +4,7 @@
  *
  *   appeared ──▶ the port's last occupant leaves ──▶ roster_match() ──▶ begin() an enumeration
  *   gone     ──▶ leave() of the phone that has this very enumeration; nobody's: stale, ignored
- *   answer   ──▶ learn, then merge() with every phone of the same name; or move_enumeration()
+ *   answer   ──▶ learn, then merge() with every phone of the same name; or fleet_move_enumeration()
  *
  * Invariants between calls: no two phones have the same ECID or UDID; no two phones on the bus have
  * the same port or syspath; in_mux only on the bus; deadline_ms is 0 exactly when present. Each
@@ -14,19 +14,10 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "phone/fleet_parts.h"
 #include "phone/match.h"
-#include "phone/mux_list.h"
-#include "phone/roster.h"
 #include <errno.h>
 #include <string.h>
-
-struct fleet {
-	fleet_event_fn fn;
-	void *user;
-	uint64_t sequence; /* counts sightings and words of usbmuxd: which was first */
-	struct roster roster;
-	struct mux_list mux;
-};
 
 int fleet_new(fleet_event_fn fn, void *user, struct fleet **ret)
 {
@@ -60,7 +51,7 @@ static void enter_presence(struct member *member, enum presence presence, uint64
 	member->touched = true;
 }
 
-static void enter_mode(struct member *member, enum mode mode, uint64_t now_ms)
+void member_enter_mode(struct member *member, enum mode mode, uint64_t now_ms)
 {
 	if (member->phone.mode == mode)
 		return;
@@ -74,8 +65,25 @@ static void forget_trust(struct phone *phone)
 {
 	phone->trust = TRUST_UNKNOWN;
 	phone->trust_known = false;
-	phone->has_record = false;
+	phone->had_record = false;
+	phone->has_record = phone->record_broken = false;
+	phone->detail = DETAIL_NONE;
 	phone->trust_reason = (struct error){ 0 };
+	phone->reach = REACH_NONE;
+	phone->reach_problem = (struct error){ 0 };
+}
+
+/* How often it came lately, and how often into recovery; what a job brings about is no sign. */
+static void count_enumeration(struct phone *phone, enum mode mode, uint64_t now_ms)
+{
+	bool by_job = phone->job[0] != '\0' || phone->awaited_until_ms > now_ms;
+
+	if (!by_job)
+		lately_note(&phone->flap_times, now_ms);
+	/* an engine's iBEC comes as recovery after recovery */
+	if (mode == MODE_RECOVERY && (!by_job || phone->mode != MODE_RECOVERY))
+		lately_note(&phone->recovery_times, now_ms);
+	(void)phone_fade(phone, now_ms);
 }
 
 static void end_awaiting(struct phone *phone)
@@ -103,7 +111,7 @@ static void leave(struct member *member, uint64_t now_ms)
 
 /* ECIDs agree or one is missing; if the UDIDs do not, the present one is believed: usbmuxd knows
  * the phone by it. */
-static void learn(struct member *member, const struct identity *news)
+void member_learn(struct member *member, const struct identity *news)
 {
 	struct identity *known = &member->phone.identity;
 	int r = identity_learn(known, news);
@@ -133,11 +141,12 @@ static void begin(struct fleet *fleet, struct member *member, const struct sight
 	phone->asked = false;
 	forget_trust(phone);
 	phone->enumerations++;
+	count_enumeration(phone, mode, now_ms);
 	member->sequence = ++fleet->sequence;
 	identity_forget_boot(&phone->identity);
-	learn(member, news);
+	member_learn(member, news);
 	enter_presence(member, PRESENCE_SETTLING, now_ms + timing_ms(TIMING_SETTLE), now_ms);
-	enter_mode(member, mode, now_ms);
+	member_enter_mode(member, mode, now_ms);
 }
 
 /* What stood at this port has left: a port carries one device, the message was lost. */
@@ -241,7 +250,7 @@ static void take_udid_away(struct fleet *fleet, const struct member *from_others
 }
 
 /* Merges the phone with every other that has one of its names. */
-static void merge_all(struct fleet *fleet, struct member *member, uint64_t now_ms)
+void fleet_merge_all(struct fleet *fleet, struct member *member, uint64_t now_ms)
 {
 	struct member *other;
 
@@ -251,8 +260,8 @@ static void merge_all(struct fleet *fleet, struct member *member, uint64_t now_m
 }
 
 /* The enumeration is another phone's than was thought (its port had decided). */
-static struct member *move_enumeration(struct fleet *fleet, struct member *member, enum mode mode,
-				       const struct identity *news, uint64_t now_ms)
+struct member *fleet_move_enumeration(struct fleet *fleet, struct member *member, enum mode mode,
+				      const struct identity *news, uint64_t now_ms)
 {
 	struct sighting sighting = member->phone.sighting;
 	struct member *other;
@@ -285,17 +294,19 @@ static void look_again(struct fleet *fleet, const struct sighting *sighting, uin
 	}
 	member->phone.sighting = *sighting;
 	member->touched = true;
-	learn(member, &news);
-	merge_all(fleet, member, now_ms);
+	member_learn(member, &news);
+	fleet_merge_all(fleet, member, now_ms);
 }
 
 /* Ends what time alone ends. */
-static void pass(struct fleet *fleet, uint64_t now_ms)
+void fleet_pass(struct fleet *fleet, uint64_t now_ms)
 {
 	for (size_t i = fleet->roster.count; i-- > 0;) {
 		struct member *member = fleet->roster.members[i];
 		struct phone *phone = &member->phone;
 
+		if (phone_fade(phone, now_ms))
+			member->touched = true;
 		if (phone->deadline_ms == 0 || phone->deadline_ms > now_ms)
 			continue;
 		switch (phone->presence) {
@@ -336,13 +347,13 @@ static void learn_from_mux(struct fleet *fleet, struct member *member, uint64_t 
 	(void)udid_ecid(news.udid, &news.ecid);
 	if (identity_compare(&member->phone.identity, &news) == TIE_DIFFERENT)
 		return;
-	learn(member, &news);
-	merge_all(fleet, member, now_ms);
+	member_learn(member, &news);
+	fleet_merge_all(fleet, member, now_ms);
 }
 
 /* End of every call that changed something: the mux list is laid over the phones, then the report.
  */
-static void settle_call(struct fleet *fleet, uint64_t now_ms)
+void fleet_settle(struct fleet *fleet, uint64_t now_ms)
 {
 	for (size_t i = 0; i < fleet->roster.count; i++)
 		if (!fleet->roster.members[i]->dead &&
@@ -365,7 +376,7 @@ void fleet_sighting(struct fleet *fleet, enum sighting_change change,
 {
 	struct member *member;
 
-	pass(fleet, now_ms);
+	fleet_pass(fleet, now_ms);
 	switch (change) {
 	case SIGHTING_APPEARED:
 		appear(fleet, sighting, now_ms);
@@ -381,7 +392,7 @@ void fleet_sighting(struct fleet *fleet, enum sighting_change change,
 	case SIGHTING_CHANGE_MAX:
 		break;
 	}
-	settle_call(fleet, now_ms);
+	fleet_settle(fleet, now_ms);
 }
 
 void fleet_mux(struct fleet *fleet, const char *udid, unsigned location, bool listed,
@@ -389,121 +400,21 @@ void fleet_mux(struct fleet *fleet, const char *udid, unsigned location, bool li
 {
 	char canonical[UDID_BYTES];
 
-	pass(fleet, now_ms);
+	fleet_pass(fleet, now_ms);
 	if (udid_from_serial(udid, canonical) < 0)
 		log_debug("usbmuxd names something that is no UDID: it is ignored");
 	else if (listed)
 		mux_list_add(&fleet->mux, canonical, location, ++fleet->sequence);
 	else
 		mux_list_remove(&fleet->mux, canonical, location);
-	settle_call(fleet, now_ms);
+	fleet_settle(fleet, now_ms);
 }
 
 void fleet_mux_reset(struct fleet *fleet, uint64_t now_ms)
 {
-	pass(fleet, now_ms);
+	fleet_pass(fleet, now_ms);
 	fleet->mux.count = 0;
-	settle_call(fleet, now_ms);
-}
-
-/* Normal and restore mode share their USB id: only lockdown tells them apart. */
-static bool mode_is_possible(enum mode seen, enum mode answer)
-{
-	if (answer == MODE_UNKNOWN || seen == MODE_UNKNOWN || answer == seen)
-		return true;
-	return (seen == MODE_NORMAL || seen == MODE_RESTORE) &&
-	       (answer == MODE_NORMAL || answer == MODE_RESTORE);
-}
-
-static void take_answer(struct fleet *fleet, struct member *member, enum mode mode,
-			struct identity *news, uint64_t now_ms)
-{
-	struct phone *phone = &member->phone;
-
-	if (phone->mode == MODE_PORT_DFU) {
-		struct identity controller = *news;
-
-		/* the port controller answers: of this boot it tells, of the phone it does not */
-		*news = (struct identity){ 0 };
-		memcpy(news->ap_nonce, controller.ap_nonce, sizeof(news->ap_nonce));
-		memcpy(news->sep_nonce, controller.sep_nonce, sizeof(news->sep_nonce));
-	}
-	mode = mode == MODE_UNKNOWN ? phone->mode : mode;
-	if (identity_compare(&phone->identity, news) == TIE_DIFFERENT) {
-		member = move_enumeration(fleet, member, mode, news, now_ms);
-		if (!member)
-			return;
-		member->phone.asked = true;
-	}
-	learn(member, news);
-	enter_mode(member, mode, now_ms);
-	merge_all(fleet, member, now_ms);
-}
-
-/* The phone, if the enumeration that somebody asked about lasts; NULL (logged) if not. */
-static struct member *asked_member(struct fleet *fleet, unsigned id, const char *syspath)
-{
-	struct member *member = roster_get(&fleet->roster, id);
-
-	if (member && member->phone.on_bus && member->phone.asked &&
-	    strcmp(member->phone.sighting.syspath, syspath) == 0)
-		return member;
-	log_info("an answer about phone %u came too late: it is ignored", id);
-	return NULL;
-}
-
-void fleet_identity(struct fleet *fleet, unsigned id, const char *syspath, enum mode mode,
-		    const struct identity *identity, uint64_t now_ms)
-{
-	struct identity news = *identity;
-	struct member *member;
-
-	pass(fleet, now_ms);
-	member = asked_member(fleet, id, syspath);
-	if (member && mode_is_possible(member->phone.mode, mode))
-		take_answer(fleet, member, mode, &news, now_ms);
-	settle_call(fleet, now_ms);
-}
-
-static void set_trust(struct member *member, enum trust trust, bool has_record,
-		      const struct error *reason)
-{
-	struct phone *phone = &member->phone;
-	struct error why = { 0 };
-
-	if (reason && reason->kind != ERROR_NONE)
-		why = *reason;
-	if (phone->trust_known && phone->trust == trust && phone->has_record == has_record &&
-	    phone->trust_reason.kind == why.kind && phone->trust_reason.code == why.code &&
-	    strcmp(phone->trust_reason.text, why.text) == 0)
-		return;
-	phone->trust = trust;
-	phone->trust_known = true;
-	phone->has_record = has_record;
-	phone->trust_reason = why;
-	member->touched = true;
-}
-
-void fleet_trust(struct fleet *fleet, unsigned id, const char *syspath, enum trust trust,
-		 bool has_record, const struct error *reason, const struct identity *news,
-		 uint64_t now_ms)
-{
-	struct member *member;
-
-	pass(fleet, now_ms);
-	member = asked_member(fleet, id, syspath);
-	if (member && news && identity_compare(&member->phone.identity, news) == TIE_DIFFERENT) {
-		log_warning("an answer about trust names another phone than %u: ignored", id);
-		member = NULL;
-	}
-	if (member) {
-		set_trust(member, trust, has_record, reason);
-		if (news) {
-			learn(member, news);
-			merge_all(fleet, member, now_ms);
-		}
-	}
-	settle_call(fleet, now_ms);
+	fleet_settle(fleet, now_ms);
 }
 
 int fleet_set_job(struct fleet *fleet, unsigned id, const char *job, uint64_t now_ms)
@@ -511,7 +422,7 @@ int fleet_set_job(struct fleet *fleet, unsigned id, const char *job, uint64_t no
 	struct member *member;
 	int r = 0;
 
-	pass(fleet, now_ms);
+	fleet_pass(fleet, now_ms);
 	member = roster_get(&fleet->roster, id);
 	if (!member) {
 		r = -ENODEV;
@@ -520,25 +431,19 @@ int fleet_set_job(struct fleet *fleet, unsigned id, const char *job, uint64_t no
 		r = -EBUSY;
 	} else if (strcmp(member->phone.job, job) != 0) {
 		text_copy(member->phone.job, sizeof(member->phone.job), job);
+		if (job[0] != '\0')
+			member->phone.was_trusted = false; /* what becomes of it is ours now */
 		member->touched = true;
 	}
-	settle_call(fleet, now_ms);
+	fleet_settle(fleet, now_ms);
 	return r;
-}
-
-void fleet_mark_asked(struct fleet *fleet, unsigned id)
-{
-	struct member *member = roster_get(&fleet->roster, id);
-
-	if (member && member->phone.on_bus)
-		member->phone.asked = true;
 }
 
 int fleet_expect(struct fleet *fleet, unsigned id, unsigned limit_ms, uint64_t now_ms)
 {
 	struct member *member;
 
-	pass(fleet, now_ms);
+	fleet_pass(fleet, now_ms);
 	member = roster_get(&fleet->roster, id);
 	if (member) {
 		struct phone *phone = &member->phone;
@@ -547,14 +452,14 @@ int fleet_expect(struct fleet *fleet, unsigned id, unsigned limit_ms, uint64_t n
 		phone->awaited_until_ms = now_ms + (limit_ms > 0 ? limit_ms : 1);
 		enter_presence(member, PRESENCE_AWAITED, phone->awaited_until_ms, now_ms);
 	}
-	settle_call(fleet, now_ms);
+	fleet_settle(fleet, now_ms);
 	return member ? 0 : -ENODEV;
 }
 
 void fleet_tick(struct fleet *fleet, uint64_t now_ms)
 {
-	pass(fleet, now_ms);
-	settle_call(fleet, now_ms);
+	fleet_pass(fleet, now_ms);
+	fleet_settle(fleet, now_ms);
 }
 
 uint64_t fleet_deadline(const struct fleet *fleet)
@@ -567,6 +472,21 @@ const struct phone *fleet_get(const struct fleet *fleet, unsigned id)
 	struct member *member = roster_get(&fleet->roster, id);
 
 	return member ? &member->phone : NULL;
+}
+
+const struct phone *fleet_by_udid(const struct fleet *fleet, const char *udid)
+{
+	char wanted[UDID_BYTES];
+
+	if (udid_from_serial(udid, wanted) < 0)
+		return NULL;
+	for (size_t i = 0; i < fleet->roster.count; i++) {
+		const struct phone *phone = &fleet->roster.members[i]->phone;
+
+		if (strcmp(phone->identity.udid, wanted) == 0)
+			return phone;
+	}
+	return NULL;
 }
 
 const struct phone *fleet_at(const struct fleet *fleet, size_t index)
@@ -582,4 +502,9 @@ size_t fleet_count(const struct fleet *fleet)
 	const struct phone *phones[FLEET_PHONES_MAX];
 
 	return roster_sorted(&fleet->roster, phones);
+}
+
+size_t fleet_all(const struct fleet *fleet, const struct phone *ret[static FLEET_PHONES_MAX])
+{
+	return roster_sorted(&fleet->roster, ret);
 }

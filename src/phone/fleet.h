@@ -59,13 +59,20 @@ void fleet_identity(struct fleet *fleet, unsigned id, const char *syspath, enum 
 		    const struct identity *identity, uint64_t now_ms);
 
 /*
- * A worker's answer about trust, for the enumeration `syspath` as above. news: what it read besides
- * (name, capacity, battery …), NULL nothing; reason: NULL or kind none if there is nothing to say.
- * Trust of an enumeration that has left is unknown again.
+ * A worker's answer about trust, for the enumeration `syspath` as above. Trust of an enumeration
+ * that has left is unknown again. One that names another phone is ignored (logged). That there is
+ * no record does not undo what the phone itself said meanwhile.
  */
-void fleet_trust(struct fleet *fleet, unsigned id, const char *syspath, enum trust trust,
-		 bool has_record, const struct error *reason, const struct identity *news,
-		 uint64_t now_ms);
+void fleet_trust(struct fleet *fleet, unsigned id, const char *syspath,
+		 const struct trust_answer *answer, uint64_t now_ms);
+
+/*
+ * How far a question about the enumeration `syspath` came that was no check of trust, or a check
+ * that failed. problem: why it came no further; NULL or kind none if nothing stood in its way: then
+ * what a question before it reached counts on.
+ */
+void fleet_reach(struct fleet *fleet, unsigned id, const char *syspath, enum reach reach,
+		 const struct error *problem, uint64_t now_ms);
 
 /* A job takes the phone ("" gives it back). Survives re-enumeration. -ENODEV, -EBUSY (another job
  * has it). */
@@ -90,6 +97,11 @@ const struct phone *fleet_get(const struct fleet *fleet, unsigned id);
  * from 0. */
 const struct phone *fleet_at(const struct fleet *fleet, size_t index);
 size_t fleet_count(const struct fleet *fleet);
+/* The phone with this UDID (in usbmuxd's form or without its hyphen, in any case), here or gone and
+ * still remembered; NULL if none. */
+const struct phone *fleet_by_udid(const struct fleet *fleet, const char *udid);
+/* All of them at once, in that order; returns how many. */
+size_t fleet_all(const struct fleet *fleet, const struct phone *ret[static FLEET_PHONES_MAX]);
 
 /*
  * Finds the phone that a person named: "ecid:0x…", "udid:…", "port:1-2.3", "name:…", or bare text

@@ -77,16 +77,22 @@ struct worker_identity {
 	uint64_t capacity_bytes;
 	uint64_t battery_percent; /* BATTERY_ABSENT if it was not said */
 	bool battery_charging;
+	uint64_t free_bytes; /* FREE_ABSENT if it was not said */
+	const char *activation;
+	int setup_done, supervised, lost_mode, passcode_set; /* -1 if it was not said */
 };
 
 enum { BATTERY_FULL = 100 };
-static const uint64_t BATTERY_ABSENT = UINT64_MAX;
+static const uint64_t BATTERY_ABSENT = UINT64_MAX, FREE_ABSENT = UINT64_MAX;
 
 static int dispatch_identity(sd_json_variant *object, struct worker_identity *ret)
 {
 #define STRING(name)                                                                               \
+	{ #name, SD_JSON_VARIANT_STRING, sd_json_dispatch_const_string,                            \
+	  offsetof(struct worker_identity, name), SD_JSON_REFUSE_NULL }
+#define TOLD(name)                                                                                 \
 	{                                                                                          \
-		#name, SD_JSON_VARIANT_STRING, sd_json_dispatch_const_string,                      \
+		#name, SD_JSON_VARIANT_BOOLEAN, sd_json_dispatch_tristate,                         \
 		    offsetof(struct worker_identity, name), SD_JSON_REFUSE_NULL                    \
 	}
 	static const sd_json_dispatch_field fields[] = {
@@ -107,9 +113,17 @@ static int dispatch_identity(sd_json_variant *object, struct worker_identity *re
 		  offsetof(struct worker_identity, battery_percent), SD_JSON_REFUSE_NULL },
 		{ "battery_charging", SD_JSON_VARIANT_BOOLEAN, sd_json_dispatch_stdbool,
 		  offsetof(struct worker_identity, battery_charging), SD_JSON_REFUSE_NULL },
+		{ "free_bytes", SD_JSON_VARIANT_UNSIGNED, sd_json_dispatch_uint64,
+		  offsetof(struct worker_identity, free_bytes), SD_JSON_REFUSE_NULL },
+		STRING(activation),
+		TOLD(setup_done),
+		TOLD(supervised),
+		TOLD(lost_mode),
+		TOLD(passcode_set),
 		{},
 	};
 #undef STRING
+#undef TOLD
 
 	return sd_json_dispatch(object, fields, SD_JSON_ALLOW_EXTENSIONS, ret) < 0 ? -EBADMSG : 0;
 }
@@ -167,9 +181,38 @@ static bool take_battery(const struct worker_identity *in, struct identity *iden
 	return true;
 }
 
+static enum told told_from(int tristate)
+{
+	if (tristate < 0)
+		return TOLD_NOTHING;
+	return tristate ? TOLD_YES : TOLD_NO;
+}
+
+/* What a session says of the phone's condition; all of it may be absent. */
+static void take_condition(const struct worker_identity *in, struct identity *identity)
+{
+	identity->capacity_bytes = in->capacity_bytes;
+	if (in->free_bytes != FREE_ABSENT) {
+		identity->free_bytes = in->free_bytes;
+		identity->free_known = true;
+	}
+	text_copy(identity->activation, sizeof(identity->activation), in->activation);
+	identity->setup_done = told_from(in->setup_done);
+	identity->supervised = told_from(in->supervised);
+	identity->lost_mode = told_from(in->lost_mode);
+	identity->passcode_set = told_from(in->passcode_set);
+}
+
 int identity_from_json(sd_json_variant *object, struct identity *ret)
 {
-	struct worker_identity in = { .battery_percent = BATTERY_ABSENT };
+	struct worker_identity in = {
+		.battery_percent = BATTERY_ABSENT,
+		.free_bytes = FREE_ABSENT,
+		.setup_done = -1,
+		.supervised = -1,
+		.lost_mode = -1,
+		.passcode_set = -1,
+	};
 	struct identity out = { 0 };
 	struct iboot_serial iboot;
 
@@ -183,7 +226,7 @@ int identity_from_json(sd_json_variant *object, struct identity *ret)
 	    !take_nonce(in.ap_nonce, out.ap_nonce) || !take_nonce(in.sep_nonce, out.sep_nonce) ||
 	    !take_battery(&in, &out))
 		return -EBADMSG;
-	out.capacity_bytes = in.capacity_bytes;
+	take_condition(&in, &out);
 	text_copy(out.product, sizeof(out.product), in.product);
 	text_copy(out.name, sizeof(out.name), in.name);
 	text_copy(out.version, sizeof(out.version), in.version);
@@ -251,6 +294,32 @@ static bool learn_numbers(struct identity *known, const struct identity *news)
 		known->battery_charging = news->battery_charging;
 		changed = true;
 	}
+	if (news->free_known && (!known->free_known || news->free_bytes != known->free_bytes)) {
+		known->free_known = true;
+		known->free_bytes = news->free_bytes;
+		changed = true;
+	}
+	return changed;
+}
+
+static bool learn_told(enum told *known, enum told news)
+{
+	if (news == TOLD_NOTHING || *known == news)
+		return false;
+	*known = news;
+	return true;
+}
+
+/* What a session says of the phone's condition; the latest counts. */
+static bool learn_condition(struct identity *known, const struct identity *news)
+{
+	bool changed = learn_numbers(known, news);
+
+	changed |= learn_text(known->activation, sizeof(known->activation), news->activation);
+	changed |= learn_told(&known->setup_done, news->setup_done);
+	changed |= learn_told(&known->supervised, news->supervised);
+	changed |= learn_told(&known->lost_mode, news->lost_mode);
+	changed |= learn_told(&known->passcode_set, news->passcode_set);
 	return changed;
 }
 
@@ -274,7 +343,7 @@ int identity_learn(struct identity *known, const struct identity *news)
 	LEARN(ap_nonce);
 	LEARN(sep_nonce);
 #undef LEARN
-	changed |= learn_numbers(known, news);
+	changed |= learn_condition(known, news);
 	changed |= learn_model(known, news);
 	changed |= iboot_serial_learn(&known->iboot, &news->iboot);
 	return changed;

@@ -13,6 +13,9 @@
 
 enum { IDENTITY_TEXT_BYTES = 128, NONCE_BYTES_MAX = 32 };
 
+/* What a phone says to a question of yes or no. */
+enum told { TOLD_NOTHING, TOLD_NO, TOLD_YES };
+
 struct identity {
 	uint64_t ecid;             /* 0 unknown */
 	char udid[UDID_BYTES];     /* "" unknown, here and below */
@@ -25,6 +28,14 @@ struct identity {
 	uint64_t capacity_bytes;              /* of its storage as it is sold; 0 unknown */
 	unsigned battery;                     /* percent + 1, so that 0 is unknown */
 	bool battery_charging;                /* goes with battery */
+	uint64_t free_bytes;                  /* of its storage for data; goes with free_known */
+	bool free_known;
+	char activation[IDENTITY_TEXT_BYTES]; /* ActivationState: "Activated", "Unactivated",
+						 "FactoryActivated" … */
+	enum told setup_done;                 /* its first setup was ended */
+	enum told supervised;                 /* an organisation supervises it */
+	enum told lost_mode;
+	enum told passcode_set;
 	struct iboot_serial
 	    iboot; /* of the latest recovery or DFU; .has == 0 if never seen there */
 	char ap_nonce[NONCE_BYTES_MAX * 2 +

@@ -49,6 +49,11 @@ void phone_join(struct phone *live, const struct phone *past, uint64_t now_ms)
 	join_identities(&joined, &live->identity);
 	live->identity = joined;
 	live->enumerations += past->enumerations;
+	lately_join(&live->flap_times, &past->flap_times);
+	lately_join(&live->recovery_times, &past->recovery_times);
+	(void)phone_fade(live, now_ms);
+	live->trust_losses += past->trust_losses;
+	live->was_trusted = live->trust_known ? live->was_trusted : past->was_trusted;
 	if (live->job[0] == '\0')
 		text_copy(live->job, sizeof(live->job), past->job);
 	if (past->awaited_until_ms > now_ms && live->awaited_until_ms == 0 &&

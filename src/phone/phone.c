@@ -19,27 +19,34 @@ const char *presence_name(enum presence presence)
 	return names[presence];
 }
 
-const char *trust_name(enum trust trust)
+/* A count as it is told: few are as good as none. */
+static unsigned many(unsigned count, unsigned from)
 {
-	static const char *const names[TRUST_MAX] = {
-		[TRUST_UNKNOWN] = "unknown",
-		[TRUST_LOCKED] = "locked",
-		[TRUST_ASKING] = "asking",
-		[TRUST_DENIED] = "denied",
-		[TRUST_STALE] = "stale",
-		[TRUST_TRUSTED] = "trusted",
-		[TRUST_REFUSED_BY_POLICY] = "refused-by-policy",
-	};
-
-	return names[trust];
+	return count >= from ? count : 0;
 }
 
-enum trust trust_from_name(const char *name)
+bool phone_fade(struct phone *phone, uint64_t now_ms)
 {
-	for (int trust = 0; name && trust < TRUST_MAX; trust++)
-		if (strcmp(name, trust_name((enum trust)trust)) == 0)
-			return (enum trust)trust;
-	return TRUST_MAX;
+	unsigned flaps = many(phone->flaps, PHONE_FLAPS_MANY);
+	unsigned recoveries = many(phone->recoveries, PHONE_RECOVERIES_MANY);
+
+	phone->flaps = lately_fade(&phone->flap_times, PHONE_FLAP_WINDOW_MS, now_ms);
+	phone->recoveries = lately_fade(&phone->recovery_times, PHONE_RECOVERY_WINDOW_MS, now_ms);
+	return flaps != many(phone->flaps, PHONE_FLAPS_MANY) ||
+	       recoveries != many(phone->recoveries, PHONE_RECOVERIES_MANY);
+}
+
+uint64_t phone_fade_deadline(const struct phone *phone)
+{
+	uint64_t deadline_ms = UINT64_MAX, other;
+
+	if (phone->flaps >= PHONE_FLAPS_MANY)
+		deadline_ms = lately_deadline(&phone->flap_times, PHONE_FLAP_WINDOW_MS);
+	if (phone->recoveries >= PHONE_RECOVERIES_MANY) {
+		other = lately_deadline(&phone->recovery_times, PHONE_RECOVERY_WINDOW_MS);
+		deadline_ms = other < deadline_ms ? other : deadline_ms;
+	}
+	return deadline_ms;
 }
 
 void phone_key(const struct phone *phone, char *ret)
@@ -90,6 +97,12 @@ __attribute__((format(printf, 3, 4))) static void put_format(struct draft *draft
 	put_text(draft, name, text);
 }
 
+static void put_told(struct draft *draft, const char *name, enum told told)
+{
+	if (told != TOLD_NOTHING)
+		put_flag(draft, name, told == TOLD_YES);
+}
+
 static void put_identity(struct draft *draft, const struct identity *identity)
 {
 	if (identity->ecid != 0)
@@ -115,6 +128,13 @@ static void put_identity(struct draft *draft, const struct identity *identity)
 		put_number(draft, "battery_percent", identity->battery - 1);
 		put_flag(draft, "battery_charging", identity->battery_charging);
 	}
+	if (identity->free_known)
+		put_number(draft, "free_bytes", identity->free_bytes);
+	put_text(draft, "activation", identity->activation);
+	put_told(draft, "setup_done", identity->setup_done);
+	put_told(draft, "supervised", identity->supervised);
+	put_told(draft, "lost_mode", identity->lost_mode);
+	put_told(draft, "passcode_set", identity->passcode_set);
 	put_text(draft, "ap_nonce", identity->ap_nonce);
 	put_text(draft, "sep_nonce", identity->sep_nonce);
 }
@@ -171,7 +191,35 @@ static void put_sighting(struct draft *draft, const struct phone *phone)
 	if (sighting->speed_mbps > 0)
 		put_number(draft, "speed_mbps", sighting->speed_mbps);
 	put_number(draft, "hub_depth", sighting->hub_depth);
+	if (sighting->max_power_ma > 0)
+		put_number(draft, "max_power_ma", sighting->max_power_ma);
 	put_number(draft, "configuration", sighting->configuration);
+}
+
+static void put_trust(struct draft *draft, const struct phone *phone)
+{
+	put_text(draft, "trust", trust_name(phone->trust));
+	if (phone->trust_known) {
+		put_flag(draft, "has_record", phone->has_record);
+		put_text(draft, "trust_detail", trust_detail_name(phone->detail));
+	}
+	if (phone->trust_known && phone->record_broken)
+		put_flag(draft, "record_broken", true);
+	if (phone->trust_reason.kind != ERROR_NONE)
+		put_text(draft, "trust_reason", phone->trust_reason.text);
+	if (phone->on_bus && phone->mode == MODE_NORMAL)
+		put_text(draft, "reach", reach_name(phone->reach));
+}
+
+static void put_counts(struct draft *draft, const struct phone *phone)
+{
+	put_number(draft, "enumerations", phone->enumerations);
+	if (phone->flaps >= PHONE_FLAPS_MANY)
+		put_number(draft, "flaps", phone->flaps);
+	if (phone->recoveries >= PHONE_RECOVERIES_MANY)
+		put_number(draft, "recoveries", phone->recoveries);
+	if (phone->trust_losses > 0)
+		put_number(draft, "trust_losses", phone->trust_losses);
 }
 
 int phone_to_json(const struct phone *phone, sd_json_variant **ret)
@@ -185,18 +233,14 @@ int phone_to_json(const struct phone *phone, sd_json_variant **ret)
 	put_text(&draft, "presence", presence_name(phone->presence));
 	put_text(&draft, "mode", mode_name(phone->mode));
 	put_text(&draft, "mode_label", mode_fact(phone->mode)->label);
-	put_text(&draft, "trust", trust_name(phone->trust));
-	if (phone->trust_known)
-		put_flag(&draft, "has_record", phone->has_record);
-	if (phone->trust_reason.kind != ERROR_NONE)
-		put_text(&draft, "trust_reason", phone->trust_reason.text);
+	put_trust(&draft, phone);
 	put_text(&draft, "job", phone->job);
 	put_identity(&draft, &phone->identity);
 	put_iboot(&draft, &phone->identity.iboot);
 	put_sighting(&draft, phone);
 	put_flag(&draft, "in_mux", phone->in_mux);
 	put_number(&draft, "since_ms", clock_wall_ms() + phone->since_ms - clock_now_ms());
-	put_number(&draft, "enumerations", phone->enumerations);
+	put_counts(&draft, phone);
 	object = draft.object;
 	if (draft.failure < 0)
 		return draft.failure;

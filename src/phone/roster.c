@@ -105,9 +105,12 @@ uint64_t roster_deadline(const struct roster *roster)
 
 	for (size_t i = 0; i < roster->count; i++) {
 		uint64_t own = roster->members[i]->phone.deadline_ms;
+		uint64_t fade = phone_fade_deadline(&roster->members[i]->phone);
 
 		if (own != 0 && own < deadline_ms)
 			deadline_ms = own;
+		if (fade < deadline_ms)
+			deadline_ms = fade;
 	}
 	return deadline_ms;
 }

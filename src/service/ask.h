@@ -10,8 +10,13 @@
 #include "phone/fleet.h"
 #include "service/worker_pool.h"
 
-/* Probes that run at once; the others wait in line. Each is a process of some megabytes. */
-enum { ASK_AT_ONCE_MAX = 4 };
+/*
+ * Questions that run at once; the others wait in line. usbmuxd 1.1.1 keeps five connections waiting
+ * and loses the sixth, and while phones are plugged in its own preflight needs them; a phone whose
+ * preflight lost one is never listed. More processes would only take the processor from each other:
+ * asked all at once, twenty phones were known no sooner.
+ */
+enum { ASK_AT_ONCE_MAX = 3 };
 
 /*
  * Questions about one enumeration that we begin by ourselves, TIMING_ASK_AGAIN apart: a phone that
@@ -21,7 +26,7 @@ enum { ASK_ATTEMPTS_MAX = 3 };
 
 enum ask {
 	ASK_IDENTITY, /* worker probe: who it is */
-	ASK_TRUST,    /* worker trust, action check; after a probe that was answered */
+	ASK_TRUST,    /* worker trust, action check; or the probe, which goes on with it */
 	ASK_MAX,
 };
 
@@ -43,8 +48,8 @@ struct asker *asker_free(struct asker *asker);
 void asker_review(struct asker *asker);
 
 /*
- * The answer is in the fleet (err == NULL), or why there is none. phone: as it is now, NULL if it
- * is not on the bus any more; borrowed for the call, as err is.
+ * The answer is in the fleet and phone is as it is now (err == NULL), or why there is no answer;
+ * phone is NULL then if it is not on the bus any more. Both are borrowed for the call.
  */
 typedef void (*asker_answer_fn)(const struct phone *phone, const struct error *err, void *user);
 
@@ -57,6 +62,12 @@ int asker_ask(struct asker *asker, const struct phone *phone, enum ask ask, aske
 	      void *user, struct error *err);
 void asker_forget(struct asker *asker, const void *user);
 
+/*
+ * Something happened that may change what the phone of this UDID answers (usbmuxd lists it anew, or
+ * has a new record of it): trust is checked again, and what failed is tried again at once.
+ */
+void asker_ask_anew(struct asker *asker, const char *udid);
+
 /* Why the latest question about this enumeration was not answered (who it is comes first); NULL if
  * there is no reason. */
 const struct error *asker_problem(const struct asker *asker, const struct phone *phone);
@@ -66,6 +77,12 @@ uint64_t asker_deadline(const struct asker *asker);
 
 /* Policy: may the same question get an answer a little later? Pure. */
 bool ask_is_worth_again(enum error_kind kind);
+
+/* Policy: may trust, as it was told, change without anybody telling us? Pure. */
+bool ask_changes_by_itself(const struct phone *phone);
+
+/* Policy: pause before a check is repeated whose answer was the same `attempts` times. Pure. */
+unsigned ask_pause_ms(unsigned attempts);
 
 /* Policy: must this phone be asked without anybody wanting it? Pure. */
 bool ask_is_due(const struct phone *phone, enum ask ask);

@@ -114,6 +114,16 @@ uint64_t client_limit_ms(const char *method, sd_json_variant *parameters)
 		limit_ms += timing_ms(TIMING_PROBE_TOTAL) + timing_ms(TIMING_TRUST_CHECK);
 	if (strcmp(method, "Plan") == 0 || strcmp(method, "Start") == 0)
 		limit_ms += timing_ms(TIMING_PLAN);
+	if (strcmp(method, "LookAtComputer") == 0)
+		limit_ms += timing_ms(TIMING_HOST_LOOK);
+	if (strcmp(method, "MoveRecords") == 0)
+		limit_ms += timing_ms(TIMING_HOST_MOVE);
+	if (strcmp(method, "ListDisks") == 0)
+		limit_ms += timing_ms(TIMING_DISK);
+	if (strcmp(method, "UseCache") == 0) /* one is mounted, another one unmounted */
+		limit_ms += 2ULL * timing_ms(TIMING_DISK);
+	if (strcmp(method, "KeepRecords") == 0) /* does it, then looks */
+		limit_ms += 2ULL * timing_ms(TIMING_PROBE_SILENCE);
 	return limit_ms;
 }
 

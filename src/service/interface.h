@@ -13,8 +13,10 @@
  *   Watch() more -> (event: Event)
  *     first an event of kind "snapshot" with all phones, then each change with the next seq
  *
- *   Diagnose(phone: ?string) -> (diagnoses: []Diagnosis)
- *     of one phone, or of all (and of the computer itself when none is here); answers from memory
+ *   Diagnose(phone: ?string, says: ?string) -> (diagnoses: []Diagnosis)
+ *     of one phone, or of all (and of the computer itself when none is here, or when a port without
+ *     a phone has trouble); answers from memory. says: what the person sees on the phone's screen
+ *     (doctor/diagnose.h, said_name())
  *   CheckTrust(phone: string) -> (phone: Phone, findings: []Finding)
  *     a worker looks (never pairs); the answer takes up to TIMING_TRUST_CHECK
  *   Plan(phone: ?string, product: ?string, goal: string, build: ?string, file: ?string)
@@ -22,19 +24,43 @@
  *     takes up to TIMING_PLAN if a firmware must be found. file: absolute path of an IPSW that the
  *     person brought. An erase's plan carries a token (doctor/consent.h)
  *   Start(the same, consent: ?string, confirm: ?string) -> (job: Job)
+ *     refused (no-consent) if it would delete firmware that no Plan has named lately
  *     plans anew; an erase uses up the token. The reply comes when the job is in its journal
  *   Jobs() -> (jobs: []Job)                newest first
  *   Job(id: string) -> (job: Job)
  *   Cancel(id: string) -> (job: Job)
+ *   Pause(id: string) -> (job: Job)        a download; what has come stays
+ *   Resume(id: string) -> (job: Job)
  *   Answer(id: string, yes: bool, consent: ?string, confirm: ?string) -> (job: Job)
  *   Report(id: string) -> (report: object, text: string)
+ *   KeepRecords(keep: ?bool) -> (kept: bool, records: int, lasting: bool)
+ *     whether a copy of the pairing records is kept on the data partition; keep: it is to be, or
+ * not
+ *
+ *   ListFirmware() -> (cache: FirmwareCache)     service/cache.h
+ *   DropFirmware(file: string) -> (dropped: CachedFile)
+ *   UseCache(use: string, internal: ?bool) -> (cache: FirmwareCache, disk: ?Disk)
+ *     an absolute folder, the URL of a mirror, or "off"; outlives the service. Or a disk, by its
+ *     name, /dev/NAME, uuid or label: it is mounted, which takes up to TIMING_DISK, and told as
+ *     disk; internal: it may be one of this computer's own. It is unmounted by the next choice
+ *   ListDisks() -> (disks: []Disk)          takes up to TIMING_DISK
+ *
+ *   LookAtComputer() -> (computer: Computer)
+ *     a worker looks at the computer's own disks; the answer takes up to TIMING_HOST_LOOK. Each
+ *     volume whose records may be moved carries a token (doctor/consent_move.h)
+ *   MoveRecords(volume: string, consent: string, records: ?[]string) -> (moved: MovedRecords)
+ *     records: UDIDs or files, absent all that were shown. Takes up to TIMING_HOST_MOVE
  *
  *   Diagnosis  (phone: ?Phone, findings: []Finding)
  *   Finding    doctor/diagnose.h, finding_to_json(): id severity title meaning next cost evidence
- *              ?command ?codes[]
+ *              ?doubt ?command ?codes[] ?code_names[] ?hints[] {id text keeps loses}
+ *   Phone      also lights[] {light state evidence}: always usb, mux, link; ?failed_light. Every
+ *              change of them is an event "changed"
  *   Plan       goal label_goal lost data phone (key) label ?ecid ?udid ?product ?board mode
- *              ?firmware ?variant (name) ?erases ?erase_variant need_bytes room {folder lasting
- *              free_bytes ram_free_bytes} warnings[] {id text} steps[] {kind label data optional}
+ *              ?firmware ?signed (what Apple says: doctor/signing.h)
+ *              ?variant (name) ?erases ?erase_variant need_bytes room {folder lasting
+ *              free_bytes ram_free_bytes ?cache ?cache_free_bytes} ?drops[] {file label bytes}
+ *              warnings[] {id text} steps[] {kind label data optional}
  *              network (bool: it needs the internet) ?confirm_hint ("the last four characters of
  *              the serial number") ?token ?token_seconds
  *   Job        id state goal phone label created_ms ?ended_ms step (index) steps[] {kind label
@@ -74,8 +100,18 @@
 #define INTERFACE_METHOD_JOBS        INTERFACE_NAME ".Jobs"
 #define INTERFACE_METHOD_JOB         INTERFACE_NAME ".Job"
 #define INTERFACE_METHOD_CANCEL      INTERFACE_NAME ".Cancel"
+#define INTERFACE_METHOD_PAUSE       INTERFACE_NAME ".Pause"
+#define INTERFACE_METHOD_RESUME      INTERFACE_NAME ".Resume"
 #define INTERFACE_METHOD_ANSWER      INTERFACE_NAME ".Answer"
 #define INTERFACE_METHOD_REPORT      INTERFACE_NAME ".Report"
+
+#define INTERFACE_METHOD_LOOK_AT_COMPUTER INTERFACE_NAME ".LookAtComputer"
+#define INTERFACE_METHOD_MOVE_RECORDS     INTERFACE_NAME ".MoveRecords"
+#define INTERFACE_METHOD_KEEP_RECORDS     INTERFACE_NAME ".KeepRecords"
+#define INTERFACE_METHOD_LIST_FIRMWARE    INTERFACE_NAME ".ListFirmware"
+#define INTERFACE_METHOD_DROP_FIRMWARE    INTERFACE_NAME ".DropFirmware"
+#define INTERFACE_METHOD_USE_CACHE        INTERFACE_NAME ".UseCache"
+#define INTERFACE_METHOD_LIST_DISKS       INTERFACE_NAME ".ListDisks"
 
 #define INTERFACE_ERROR_NO_SUCH_PHONE   INTERFACE_NAME ".NoSuchPhone"
 #define INTERFACE_ERROR_AMBIGUOUS_PHONE INTERFACE_NAME ".AmbiguousPhone"

@@ -34,7 +34,7 @@ bool run_firmware_path(const struct run *run, char ret[static FIRMWARE_PATH_BYTE
 	char folder[PLAN_ROOM_BYTES];
 	int n;
 
-	if (plan->firmware.path[0] != '\0') {
+	if (plan->firmware.path[0] != '\0') { /* worker fetch said it, or the plan knew it */
 		text_copy(ret, FIRMWARE_PATH_BYTES, plan->firmware.path);
 		return true;
 	}
@@ -175,15 +175,17 @@ static int restore_fields(const struct run *run, const char *path, sd_json_varia
 	char ecid[2 + 16 + 1];
 
 	snprintf(ecid, sizeof(ecid), "0x%016" PRIx64, plan->ecid);
-	return sd_json_buildo(ret, SD_JSON_BUILD_PAIR_STRING("folder", run->folder),
-			      SD_JSON_BUILD_PAIR_UNSIGNED("attempt", job_engine(run->job)),
-			      SD_JSON_BUILD_PAIR_STRING("ecid", ecid),
-			      SD_JSON_BUILD_PAIR_STRING("path", path),
-			      SD_JSON_BUILD_PAIR_STRING("variant", plan->variant.name),
-			      SD_JSON_BUILD_PAIR_BOOLEAN("erase", erase),
-			      SD_JSON_BUILD_PAIR_UNSIGNED("os_bytes", plan->variant.os_bytes),
-			      SD_JSON_BUILD_PAIR_CONDITION(
-				  erase, "consent", SD_JSON_BUILD_STRING(job_consent(run->job))));
+	return sd_json_buildo(
+	    ret, SD_JSON_BUILD_PAIR_STRING("folder", run->folder),
+	    SD_JSON_BUILD_PAIR_UNSIGNED("attempt", job_engine(run->job)),
+	    SD_JSON_BUILD_PAIR_STRING("ecid", ecid), SD_JSON_BUILD_PAIR_STRING("path", path),
+	    SD_JSON_BUILD_PAIR_CONDITION(plan->firmware.name[0] != '\0', "name",
+					 SD_JSON_BUILD_STRING(plan->firmware.name)),
+	    SD_JSON_BUILD_PAIR_STRING("variant", plan->variant.name),
+	    SD_JSON_BUILD_PAIR_BOOLEAN("erase", erase),
+	    SD_JSON_BUILD_PAIR_UNSIGNED("os_bytes", plan->variant.os_bytes),
+	    SD_JSON_BUILD_PAIR_CONDITION(erase, "consent",
+					 SD_JSON_BUILD_STRING(job_consent(run->job))));
 }
 
 void engine_begin(struct run *run)

@@ -70,8 +70,19 @@ static bool journaled(struct run *run, int r)
 	return false;
 }
 
+void run_stop_expecting(struct run *run)
+{
+	const struct phone *phone = run_phone(run);
+
+	/* it was to leave and did not: nobody waits for it any more */
+	if (phone && phone->on_bus && phone->presence == PRESENCE_AWAITED)
+		(void)fleet_expect(run->jobs->options.fleet, phone->id, 0, clock_now_ms());
+}
+
 static void step_over(struct run *run)
 {
+	if (run->doing == DOING_AWAIT_PERSON || run->doing == DOING_AWAIT_BUTTONS)
+		run_stop_expecting(run);
 	run_drop_work(run);
 	run->trust = TRUST_MAX;
 	run->progress = (struct progress){ .remaining_s = UINT64_MAX };
@@ -92,14 +103,31 @@ void run_step_done(struct run *run, sd_json_variant *facts, bool skipped)
 void run_step_failed(struct run *run, const struct error *why, bool again)
 {
 	struct error err = *why; /* may lie in what is freed below */
+	size_t step = job_step(run->job);
 
 	log_warning("job %s: step %s failed: %s: %s", run->id, step_name(run_step_kind(run)),
 		    err.origin, err.text);
 	step_over(run);
 	if (!journaled(run, job_step_failed(run->job, &err, again)))
 		return;
-	if (again && job_next(run->job) == JOB_ACTION_BEGIN_STEP && err.kind != ERROR_UNPLUGGED)
+	if (again && job_next(run->job) == JOB_ACTION_BEGIN_STEP && job_step(run->job) == step &&
+	    err.kind != ERROR_UNPLUGGED)
 		run_enter(run, DOING_PAUSE, clock_now_ms() + timing_ms(TIMING_ASK_AGAIN));
+}
+
+void run_step_passed(struct run *run, const char *reason)
+{
+	char text[ERROR_TEXT_BYTES];
+
+	if (!job_plan(run->job)->steps[job_step(run->job)].optional) {
+		run_step_fail(run, ERROR_REFUSED, false, reason);
+		return;
+	}
+	text_copy(text, sizeof(text), reason); /* may lie in what is freed below */
+	log_info("job %s: step %s is passed over: %s", run->id, step_name(run_step_kind(run)),
+		 text);
+	step_over(run);
+	(void)journaled(run, job_step_passed(run->job, text));
 }
 
 void run_step_fail(struct run *run, enum error_kind kind, bool again, const char *text)
@@ -180,14 +208,27 @@ static bool work_ends_with_phone(const struct run *run)
 	case STEP_VERIFY_TRUST:
 	case STEP_AWAIT_NORMAL:
 	case STEP_VERIFY_SYSTEM:
+	case STEP_LOOK:
+	case STEP_UNPAIR:
+	case STEP_VERIFY_BACKUP:
 		return true;
+	case STEP_SWAP_CABLE: /* the person may be quicker than the measurement */
+	case STEP_SWAP_PORT:
+	case STEP_REPLUG:
+	case STEP_RESET_PRIVACY:
+	case STEP_RESET_NETWORK:
+	case STEP_RESET_SETTINGS:
+	case STEP_RESTART_MUX:
 	case STEP_FORGET_RECORD:
 	case STEP_FORGET_STORE:
 	case STEP_RESTART: /* these three make it leave */
 	case STEP_ENTER_RECOVERY:
 	case STEP_EXIT_RECOVERY:
 	case STEP_CATALOGUE:
+	case STEP_NETWORK:
+	case STEP_MAKE_ROOM:
 	case STEP_FETCH:
+	case STEP_SIGN:
 	case STEP_CHECK:
 	case STEP_UPDATE: /* the engine is the judge of what it can bear */
 	case STEP_ERASE:
@@ -207,13 +248,27 @@ static bool leaving_is_wanted(const struct run *run)
 	case STEP_AWAIT_NORMAL:
 		return run->doing == DOING_WORK || run->doing == DOING_AWAIT_MODE ||
 		       run->doing == DOING_AWAIT_BUTTONS;
+	case STEP_SWAP_CABLE:
+	case STEP_SWAP_PORT:
+	case STEP_REPLUG:
+	case STEP_RESET_PRIVACY:
+	case STEP_RESET_NETWORK:
+	case STEP_RESET_SETTINGS:
+		return run->doing == DOING_WORK || run->doing == DOING_AWAIT_PERSON;
+	case STEP_LOOK:
+	case STEP_RESTART_MUX:
+	case STEP_UNPAIR:
+	case STEP_VERIFY_BACKUP:
 	case STEP_PAIR:
 	case STEP_VERIFY_TRUST:
 	case STEP_VERIFY_SYSTEM:
 	case STEP_FORGET_RECORD:
 	case STEP_FORGET_STORE:
 	case STEP_CATALOGUE:
+	case STEP_NETWORK:
+	case STEP_MAKE_ROOM:
 	case STEP_FETCH:
+	case STEP_SIGN:
 	case STEP_CHECK:
 	case STEP_UPDATE:
 	case STEP_ERASE:
@@ -268,16 +323,22 @@ static void keep_expecting(struct run *run)
 
 /* --- what is next ---------------------------------------------------------------------------- */
 
+static bool can_begin(const struct run *run, const struct phone *phone)
+{
+	return work_can_begin(run_step_kind(run), phone) || repair_can_begin(run, phone);
+}
+
 void run_begin_step(struct run *run)
 {
 	enum step_kind kind = run_step_kind(run);
 	const struct step_fact *fact = step_fact(kind);
 	const struct phone *phone = run_phone(run);
+	unsigned total_s = repair_total_s(run);
 	struct error err;
 
-	if (fact->phone && !work_can_begin(kind, phone)) {
+	if (fact->phone && !can_begin(run, phone)) {
 		run_enter(run, DOING_AWAIT_PHONE,
-			  run->given_up ? 0 : clock_now_ms() + timing_ms(TIMING_PHONE_BACK));
+			  run->given_up ? 0 : clock_now_ms() + repair_wait_ms(run, phone));
 		return;
 	}
 	if (job_step_begin(run->job, &err) < 0) { /* the job has failed by that, and says so */
@@ -287,8 +348,7 @@ void run_begin_step(struct run *run)
 	}
 	log_info("job %s: step %s begins", run->id, step_name(kind));
 	run->enumeration = phone ? phone->enumerations : 0;
-	run->step_until_ms =
-	    fact->total_s > 0 ? clock_now_ms() + (uint64_t)fact->total_s * 1000 : UINT64_MAX;
+	run->step_until_ms = total_s > 0 ? clock_now_ms() + (uint64_t)total_s * 1000 : UINT64_MAX;
 	run->again_ms = 0;
 	progress_begin(&run->progress, clock_now_ms());
 	run_tell(run);
@@ -336,6 +396,7 @@ static void run_next(struct run *run)
 		run_enter(run, DOING_AWAIT_PHONE, clock_now_ms() + timing_ms(TIMING_PHONE_BACK));
 		break;
 	case JOB_ACTION_AWAIT_ANSWER:
+	case JOB_ACTION_AWAIT_RESUME:
 		run_enter(run, DOING_AWAIT_ANSWER, UINT64_MAX);
 		break;
 	case JOB_ACTION_NONE:
@@ -348,6 +409,7 @@ static void run_next(struct run *run)
 static void phone_is_back(struct run *run, bool back)
 {
 	bool asked = job_next(run->job) == JOB_ACTION_AWAIT_PHONE;
+	const struct phone *phone = run_phone(run);
 	struct error err;
 
 	run->given_up = !back;
@@ -356,7 +418,9 @@ static void phone_is_back(struct run *run, bool back)
 		(void)journaled(run, job_phone_back(run->job, back));
 	else if (!back && job_step_begin(run->job, &err) >= 0)
 		run_step_fail(run, ERROR_UNPLUGGED, false,
-			      "the phone is not here, or not ready, and did not come in time");
+			      phone && phone->on_bus
+				  ? "usbmuxd does not list the phone, or it is not ready"
+				  : "the phone is not here, and did not come in time");
 }
 
 static void await_phone(struct run *run)
@@ -364,7 +428,7 @@ static void await_phone(struct run *run)
 	const struct phone *phone = run_phone(run);
 	enum step_kind kind = run_step_kind(run);
 
-	if (kind == STEP_KIND_MAX || work_can_begin(kind, phone))
+	if (kind == STEP_KIND_MAX || can_begin(run, phone))
 		phone_is_back(run, true);
 	else if (clock_now_ms() >= run->deadline_ms)
 		phone_is_back(run, false);
@@ -387,11 +451,18 @@ static bool run_turn(struct run *run)
 	case DOING_AWAIT_PHONE:
 		await_phone(run);
 		break;
+	case DOING_AWAIT_TURN:
+		if (late)
+			work_fetch(run);
+		break;
 	case DOING_AWAIT_MODE:
 	case DOING_AWAIT_BUTTONS:
 		work_look(run, run_phone(run));
 		if (run->doing == before && late)
 			work_too_late(run);
+		break;
+	case DOING_AWAIT_PERSON:
+		repair_look(run, run_phone(run), late);
 		break;
 	case DOING_SEEK_ENGINE:
 		engine_seek(run);

@@ -34,16 +34,29 @@ bool work_can_begin(enum step_kind kind, const struct phone *phone)
 	case STEP_VERIFY_SYSTEM:
 	case STEP_RESTART:
 	case STEP_ENTER_RECOVERY:
+	case STEP_LOOK:
+	case STEP_UNPAIR:
+	case STEP_VERIFY_BACKUP:
 		return phone->mode != MODE_NORMAL || is_up(phone);
 	case STEP_FORGET_RECORD:
 	case STEP_FORGET_STORE:
 	case STEP_EXIT_RECOVERY:
 	case STEP_AWAIT_NORMAL:
 	case STEP_CATALOGUE:
+	case STEP_NETWORK:
+	case STEP_MAKE_ROOM:
 	case STEP_FETCH:
+	case STEP_SIGN:
 	case STEP_CHECK:
 	case STEP_UPDATE:
 	case STEP_ERASE:
+	case STEP_RESTART_MUX:
+	case STEP_RESET_PRIVACY:
+	case STEP_RESET_NETWORK:
+	case STEP_RESET_SETTINGS:
+	case STEP_SWAP_CABLE:
+	case STEP_SWAP_PORT:
+	case STEP_REPLUG:
 	case STEP_KIND_MAX:
 		return true;
 	}
@@ -112,181 +125,6 @@ void work_answer_is_wrong(struct run *run)
 		      "a worker answered with something that is not allowed");
 }
 
-/* The job alone asks its phone, so it marks that itself. */
-static void mark_asked(struct run *run)
-{
-	fleet_mark_asked(run->jobs->options.fleet, run->phone_id);
-}
-
-/* --- trust ----------------------------------------------------------------------------------- */
-
-static void on_forget_end(sd_json_variant *result, const struct error *err, void *user)
-{
-	struct run *run = user;
-	sd_json_variant *facts = NULL;
-
-	if (!work_succeeded(run, err))
-		return;
-	(void)sd_json_buildo(&facts, SD_JSON_BUILD_PAIR_UNSIGNED(
-					 "forgotten", field_unsigned(result, "forgotten", 0)));
-	run_step_done(run, facts, false);
-}
-
-static void begin_forget(struct run *run, bool store)
-{
-	const char *udid = job_plan(run->job)->udid;
-	sd_json_variant *fields = NULL;
-	int r;
-
-	r = sd_json_buildo(
-	    &fields, SD_JSON_BUILD_PAIR_STRING("action", store ? "forget-store" : "forget"),
-	    SD_JSON_BUILD_PAIR_CONDITION(!store, "udid", SD_JSON_BUILD_STRING(udid)));
-	work_ask(run, "record", r, fields, NULL, on_forget_end);
-}
-
-static const char *trust_guidance(enum trust trust)
-{
-	const char *id = NULL;
-
-	switch (trust) {
-	case TRUST_LOCKED:
-		id = "job-trust-locked";
-		break;
-	case TRUST_ASKING:
-		id = "job-trust-asking";
-		break;
-	case TRUST_DENIED:
-		id = "job-trust-denied";
-		break;
-	case TRUST_REFUSED_BY_POLICY:
-		id = "job-trust-policy";
-		break;
-	case TRUST_UNKNOWN:
-	case TRUST_STALE:
-	case TRUST_TRUSTED:
-	case TRUST_MAX:
-		break;
-	}
-	return id ? message_find(id)->text : NULL;
-}
-
-static void tell_fleet(struct run *run, enum trust trust, const struct identity *identity)
-{
-	const struct phone *phone = run_phone(run);
-
-	if (!phone || !phone->on_bus || phone->enumerations != run->enumeration)
-		return;
-	mark_asked(run);
-	fleet_trust(run->jobs->options.fleet, phone->id, phone->sighting.syspath, trust,
-		    trust == TRUST_TRUSTED, NULL, identity, clock_now_ms());
-}
-
-static void on_pair_event(const char *name, sd_json_variant *event, void *user)
-{
-	struct run *run = user;
-	enum trust trust = trust_from_name(field_string(event, "trust"));
-	const char *text = field_string(event, "text");
-	_cleanup_(sd_json_variant_unrefp) sd_json_variant *fields = NULL;
-
-	if (strcmp(name, "trust") != 0 || trust == TRUST_MAX || trust == run->trust)
-		return;
-	run->trust = trust;
-	run_guide(run, trust_guidance(trust));
-	if (sd_json_buildo(&fields, SD_JSON_BUILD_PAIR_STRING("trust", trust_name(trust)),
-			   SD_JSON_BUILD_PAIR_CONDITION(text != NULL, "text",
-							SD_JSON_BUILD_STRING(text))) >= 0)
-		(void)job_note(run->job, "trust", fields);
-	tell_fleet(run, trust, NULL);
-	run_tell(run);
-}
-
-static void on_pair_end(sd_json_variant *result, const struct error *err, void *user)
-{
-	struct run *run = user;
-	sd_json_variant *object = field_object(result, "identity"), *facts = NULL;
-	struct identity identity = { 0 };
-
-	if (!work_succeeded(run, err))
-		return;
-	if (!field_is(result, "trust", "trusted") ||
-	    (object && identity_from_json(object, &identity) < 0)) {
-		work_answer_is_wrong(run);
-		return;
-	}
-	tell_fleet(run, TRUST_TRUSTED, object ? &identity : NULL);
-	(void)sd_json_buildo(
-	    &facts, SD_JSON_BUILD_PAIR_STRING("by", field_string(result, "by") ?: "usbmuxd"));
-	run_step_done(run, facts, false);
-}
-
-/* The worker ends by itself, and says what the phone said last, before the step's limit does. */
-static void begin_pair(struct run *run, const struct phone *phone)
-{
-	enum { LIMIT_S_MIN = 10, LIMIT_S_MAX = 3600, MARGIN_S = 5 };
-	unsigned total_s = step_fact(STEP_PAIR)->total_s;
-	unsigned limit_s = total_s > LIMIT_S_MIN + MARGIN_S ? total_s - MARGIN_S : LIMIT_S_MIN;
-	sd_json_variant *fields = NULL;
-	int r;
-
-	if (limit_s > LIMIT_S_MAX)
-		limit_s = LIMIT_S_MAX;
-	r = sd_json_buildo(&fields, SD_JSON_BUILD_PAIR_STRING("udid", phone->identity.udid),
-			   SD_JSON_BUILD_PAIR_STRING("action", "pair"),
-			   SD_JSON_BUILD_PAIR_UNSIGNED("limit_s", limit_s));
-	work_ask(run, "trust", r, fields, on_pair_event, on_pair_end);
-}
-
-/* {"proof":{…}}: what was read from the phone itself. */
-static int proof_build(const struct identity *identity, sd_json_variant *entries,
-		       sd_json_variant **ret)
-{
-	_cleanup_(sd_json_variant_unrefp) sd_json_variant *proof = NULL;
-	int r = sd_json_build(&proof, SD_JSON_BUILD_EMPTY_OBJECT);
-
-#define PUT(name)                                                                                  \
-	if (r >= 0 && identity->name[0] != '\0')                                                   \
-	r = sd_json_variant_set_field_string(&proof, #name, identity->name)
-	PUT(name);
-	PUT(serial_number);
-	PUT(version);
-	PUT(build);
-#undef PUT
-	if (r >= 0 && identity->capacity_bytes > 0)
-		r = sd_json_variant_set_field_unsigned(&proof, "capacity_bytes",
-						       identity->capacity_bytes);
-	if (r >= 0 && sd_json_variant_is_unsigned(entries))
-		r = sd_json_variant_set_field(&proof, "media_entries", entries);
-	return r < 0 ? r : sd_json_buildo(ret, SD_JSON_BUILD_PAIR_VARIANT("proof", proof));
-}
-
-static void on_verify_end(sd_json_variant *result, const struct error *err, void *user)
-{
-	struct run *run = user;
-	struct identity identity = { 0 };
-	sd_json_variant *facts = NULL;
-
-	if (!work_succeeded(run, err))
-		return;
-	if (!field_is(result, "trust", "trusted") ||
-	    identity_from_json(field_object(result, "identity"), &identity) < 0) {
-		work_answer_is_wrong(run);
-		return;
-	}
-	tell_fleet(run, TRUST_TRUSTED, &identity);
-	(void)proof_build(&identity, sd_json_variant_by_key(result, "media_entries"), &facts);
-	run_step_done(run, facts, false);
-}
-
-static void begin_verify(struct run *run, const struct phone *phone)
-{
-	sd_json_variant *fields = NULL;
-	int r;
-
-	r = sd_json_buildo(&fields, SD_JSON_BUILD_PAIR_STRING("udid", phone->identity.udid),
-			   SD_JSON_BUILD_PAIR_STRING("action", "verify"));
-	work_ask(run, "trust", r, fields, NULL, on_verify_end);
-}
-
 /* --- modes ----------------------------------------------------------------------------------- */
 
 /* Is what the step brings about already so? */
@@ -307,25 +145,48 @@ static bool is_reached(const struct run *run, const struct phone *phone)
 	case STEP_PAIR:
 	case STEP_VERIFY_TRUST:
 	case STEP_CATALOGUE:
+	case STEP_NETWORK:
+	case STEP_MAKE_ROOM:
 	case STEP_FETCH:
+	case STEP_SIGN:
 	case STEP_CHECK:
 	case STEP_UPDATE:
 	case STEP_ERASE:
 	case STEP_VERIFY_SYSTEM:
+	case STEP_LOOK:
+	case STEP_RESTART_MUX:
+	case STEP_UNPAIR:
+	case STEP_RESET_PRIVACY:
+	case STEP_RESET_NETWORK:
+	case STEP_RESET_SETTINGS:
+	case STEP_SWAP_CABLE:
+	case STEP_SWAP_PORT:
+	case STEP_REPLUG:
+	case STEP_VERIFY_BACKUP:
 	case STEP_KIND_MAX:
 		return false;
 	}
 	return false;
 }
 
-static void guide_buttons(struct run *run, const struct phone *phone)
+/* From here the person does it, with the buttons of this model. */
+static void await_buttons(struct run *run, const struct phone *phone)
 {
 	const struct model *model = phone ? phone->identity.model : NULL;
 	const struct button_fact *fact = button_fact(model ? model->buttons : BUTTONS_UNKNOWN);
-	_cleanup_free_ char *text =
-	    message_format("job-buttons-recovery", "buttons", fact->recovery, NULL);
+	_cleanup_free_ char *text = NULL;
 
+	if (run_step_kind(run) == STEP_RESTART)
+		text = message_format("job-buttons-restart", "buttons", fact->restart, NULL);
+	else
+		text = message_format("job-buttons-recovery", "buttons", fact->recovery, NULL);
 	run_guide(run, text);
+	run_enter(run, DOING_AWAIT_BUTTONS, run->step_until_ms);
+}
+
+static bool has_buttons(enum step_kind kind)
+{
+	return kind == STEP_ENTER_RECOVERY || kind == STEP_RESTART;
 }
 
 static void on_mode_end(sd_json_variant *result, const struct error *err, void *user)
@@ -339,10 +200,9 @@ static void on_mode_end(sd_json_variant *result, const struct error *err, void *
 		run_enter(run, DOING_AWAIT_MODE, run->step_until_ms);
 		return;
 	}
-	if (run_step_kind(run) == STEP_ENTER_RECOVERY && buttons_help(err->kind)) {
+	if (has_buttons(run_step_kind(run)) && buttons_help(err->kind)) {
 		log_notice("job %s: %s; its buttons are the way", run->id, err->text);
-		guide_buttons(run, phone);
-		run_enter(run, DOING_AWAIT_BUTTONS, run->step_until_ms);
+		await_buttons(run, phone);
 		return;
 	}
 	run_step_failed(run, err, work_is_worth_again(err->kind));
@@ -362,6 +222,10 @@ static void begin_mode(struct run *run, const struct phone *phone, const char *a
 	r = ask_place(phone, &place);
 	(void)fleet_expect(run->jobs->options.fleet, run->phone_id,
 			   wait_ms > 0 ? wait_ms : timing_ms(TIMING_PHONE_BACK), clock_now_ms());
+	if (phone->mode == MODE_NORMAL && !is_up(phone) && has_buttons(run_step_kind(run))) {
+		await_buttons(run, phone); /* nobody can tell it */
+		return;
+	}
 	if (r >= 0)
 		r = sd_json_buildo(&fields, SD_JSON_BUILD_PAIR_STRING("action", action));
 	if (r >= 0)
@@ -380,7 +244,7 @@ static void on_probe_end(sd_json_variant *result, const struct error *err, void 
 
 	run->link = worker_link_free(run->link);
 	if (!err && identity_from_json(field_object(result, "identity"), &identity) >= 0 && phone) {
-		mark_asked(run);
+		work_mark_asked(run);
 		fleet_identity(run->jobs->options.fleet, phone->id, phone->sighting.syspath, mode,
 			       &identity, clock_now_ms());
 		if (mode != MODE_RESTORE) {
@@ -423,7 +287,7 @@ static void on_system_end(sd_json_variant *result, const struct error *err, void
 		run_step_fail(run, ERROR_ENGINE, identity.build[0] == '\0', text);
 		return;
 	}
-	(void)proof_build(&identity, NULL, &facts);
+	(void)work_proof_build(run, &identity, NULL, &facts);
 	run_step_done(run, facts, false);
 }
 
@@ -473,9 +337,22 @@ static const char *late_text(enum step_kind kind)
 	case STEP_PAIR:
 	case STEP_VERIFY_TRUST:
 	case STEP_CATALOGUE:
+	case STEP_NETWORK:
+	case STEP_MAKE_ROOM:
 	case STEP_FETCH:
+	case STEP_SIGN:
 	case STEP_CHECK:
 	case STEP_VERIFY_SYSTEM:
+	case STEP_LOOK:
+	case STEP_RESTART_MUX:
+	case STEP_UNPAIR:
+	case STEP_RESET_PRIVACY:
+	case STEP_RESET_NETWORK:
+	case STEP_RESET_SETTINGS:
+	case STEP_SWAP_CABLE:
+	case STEP_SWAP_PORT:
+	case STEP_REPLUG:
+	case STEP_VERIFY_BACKUP:
 	case STEP_KIND_MAX:
 		break;
 	}
@@ -500,16 +377,17 @@ void work_begin(struct run *run, const struct phone *phone)
 {
 	switch (run_step_kind(run)) {
 	case STEP_FORGET_RECORD:
-		begin_forget(run, false);
+		work_forget(run, false);
 		break;
 	case STEP_FORGET_STORE:
-		begin_forget(run, true);
+		if (!repair_holds_store(run, phone))
+			work_forget(run, true);
 		break;
 	case STEP_PAIR:
-		begin_pair(run, phone);
+		work_pair(run, phone);
 		break;
 	case STEP_VERIFY_TRUST:
-		begin_verify(run, phone);
+		work_verify(run, phone);
 		break;
 	case STEP_RESTART:
 		begin_mode(run, phone, "restart");
@@ -526,6 +404,15 @@ void work_begin(struct run *run, const struct phone *phone)
 	case STEP_CATALOGUE:
 		work_catalogue(run);
 		break;
+	case STEP_NETWORK:
+		work_network(run);
+		break;
+	case STEP_SIGN:
+		work_sign(run);
+		break;
+	case STEP_MAKE_ROOM:
+		work_make_room(run);
+		break;
 	case STEP_FETCH:
 		work_fetch(run);
 		break;
@@ -538,6 +425,18 @@ void work_begin(struct run *run, const struct phone *phone)
 		break;
 	case STEP_VERIFY_SYSTEM:
 		ask_probe(run, phone, on_system_end);
+		break;
+	case STEP_LOOK:
+	case STEP_RESTART_MUX:
+	case STEP_UNPAIR:
+	case STEP_RESET_PRIVACY:
+	case STEP_RESET_NETWORK:
+	case STEP_RESET_SETTINGS:
+	case STEP_SWAP_CABLE:
+	case STEP_SWAP_PORT:
+	case STEP_REPLUG:
+	case STEP_VERIFY_BACKUP:
+		repair_begin(run, phone);
 		break;
 	case STEP_KIND_MAX:
 		run_step_fail(run, ERROR_BUG, false, "the plan has no such step");

@@ -147,6 +147,11 @@ int jobs_new(const struct jobs_options *options, struct jobs **ret)
 	return 0;
 }
 
+void jobs_troubles(struct jobs *jobs, const struct troubles *troubles)
+{
+	jobs->troubles = troubles;
+}
+
 struct jobs *jobs_free(struct jobs *jobs)
 {
 	if (!jobs)
@@ -168,9 +173,54 @@ static bool says(sd_json_variant *object, const char *name)
 	return sd_json_variant_by_key(object, name) != NULL;
 }
 
+/* When the person's time for what is to be done now is over, ms since the epoch; 0 none. */
+static uint64_t person_until_ms(const struct run *run)
+{
+	uint64_t until_ms = 0, now_ms = clock_now_ms();
+
+	switch (run->doing) {
+	case DOING_AWAIT_PHONE:
+		until_ms = run->deadline_ms;
+		break;
+	case DOING_AWAIT_PERSON:
+	case DOING_AWAIT_BUTTONS:
+		until_ms = run->step_until_ms;
+		break;
+	case DOING_WORK:
+		if (run_step_kind(run) == STEP_PAIR)
+			until_ms = run->step_until_ms;
+		break;
+	case DOING_NOTHING:
+	case DOING_SEEK_ENGINE:
+	case DOING_FOLLOW:
+	case DOING_AWAIT_MODE:
+	case DOING_AWAIT_TURN:
+	case DOING_AWAIT_ANSWER:
+	case DOING_PAUSE:
+	case DOING_OVER:
+		break;
+	}
+	if (until_ms <= now_ms || until_ms == UINT64_MAX)
+		return 0;
+	return clock_wall_ms() + (until_ms - now_ms);
+}
+
+static int add_answers(const struct run *run, sd_json_variant **object)
+{
+	unsigned answers = repair_answers(run);
+
+	if (answers == 0)
+		return 0;
+	return sd_json_variant_set_fieldbo(
+	    object, "answers",
+	    SD_JSON_BUILD_PAIR_CONDITION(answers & ANSWER_YES, "yes", SD_JSON_BUILD_BOOLEAN(true)),
+	    SD_JSON_BUILD_PAIR_CONDITION(answers & ANSWER_NO, "no", SD_JSON_BUILD_BOOLEAN(true)));
+}
+
 /* What only the run knows goes over what the journal says. */
 static int add_present(const struct run *run, sd_json_variant **object)
 {
+	uint64_t until_ms;
 	int r = 0;
 
 	/* of one that has ended there is nothing to wait for */
@@ -180,14 +230,18 @@ static int add_present(const struct run *run, sd_json_variant **object)
 		r = sd_json_variant_set_field_string(object, "guidance", run->guidance);
 	if (r >= 0 && (run->doing == DOING_AWAIT_PHONE || run->left) && !says(*object, "awaiting"))
 		r = sd_json_variant_set_field_string(object, "awaiting", "phone");
-	return r;
+	until_ms = person_until_ms(run);
+	if (r >= 0 && until_ms > 0)
+		r = sd_json_variant_set_field_unsigned(object, "until_ms", until_ms);
+	return r < 0 ? r : add_answers(run, object);
 }
 
 static int run_build(const struct run *run, sd_json_variant **ret)
 {
 	_cleanup_(job_freep) struct job *loaded = NULL;
 	_cleanup_(sd_json_variant_unrefp) sd_json_variant *object = NULL;
-	bool works = run->doing == DOING_WORK || run->doing == DOING_FOLLOW;
+	bool works = run->doing == DOING_WORK || run->doing == DOING_FOLLOW ||
+		     (run->job && job_state(run->job) == JOB_PAUSED);
 	const struct job *job = run->job;
 	int r = 0;
 
@@ -303,12 +357,6 @@ int jobs_start(struct jobs *jobs, const struct plan *plan, const char *consented
 	return 0;
 }
 
-static int ended_already(struct error *err)
-{
-	(void)error_set(err, ERROR_REFUSED, "job", 0, "the job has ended already");
-	return -EBUSY;
-}
-
 /* The engine has the phone: only it can end well. */
 static bool engine_has_it(const struct run *run)
 {
@@ -317,36 +365,84 @@ static bool engine_has_it(const struct run *run)
 		run->doing == DOING_SEEK_ENGINE);
 }
 
-int jobs_cancel(struct jobs *jobs, const char *id, struct error *err)
+/* -ENOENT (err untouched): no such job. Others with err filled. */
+static int find_unended(const struct jobs *jobs, const char *id, struct run **ret,
+			struct error *err)
 {
 	struct run *run = find_run(jobs, id);
-	int r;
 
 	if (!run)
 		return -ENOENT;
-	if (!run->job)
-		return ended_already(err);
+	if (!run->job) {
+		(void)error_set(err, ERROR_REFUSED, "job", 0, "the job has ended already");
+		return -EBUSY;
+	}
+	*ret = run;
+	return 0;
+}
+
+int jobs_cancel(struct jobs *jobs, const char *id, struct error *err)
+{
+	struct run *run = NULL;
+	int r = find_unended(jobs, id, &run, err);
+
+	if (r < 0)
+		return r;
 	if (engine_has_it(run))
 		return engine_stop(run, err);
 	r = job_cancel(run->job, err);
 	if (r < 0)
 		return r;
 	log_notice("job %s was cancelled", run->id);
+	run_stop_expecting(run);
 	run_drop_work(run);
 	run_guide(run, NULL);
 	run_enter(run, DOING_NOTHING, UINT64_MAX);
 	return 0;
 }
 
+int jobs_pause(struct jobs *jobs, const char *id, struct error *err)
+{
+	struct run *run = NULL;
+	int r = find_unended(jobs, id, &run, err);
+
+	if (r < 0)
+		return r;
+	r = job_pause(run->job, err);
+	if (r < 0)
+		return r;
+	log_notice("job %s is paused", run->id);
+	run_drop_work(run); /* the worker ends, and leaves what has come */
+	progress_halt(&run->progress, clock_now_ms());
+	run_guide(run, NULL);
+	run_enter(run, DOING_NOTHING, UINT64_MAX);
+	return 0;
+}
+
+int jobs_resume(struct jobs *jobs, const char *id, struct error *err)
+{
+	struct run *run = NULL;
+	int r = find_unended(jobs, id, &run, err);
+
+	if (r < 0)
+		return r;
+	r = job_resume(run->job, err);
+	if (r < 0)
+		return r;
+	log_notice("job %s goes on", run->id);
+	run_enter(run, DOING_NOTHING, UINT64_MAX);
+	return 0;
+}
+
 int jobs_answer(struct jobs *jobs, const char *id, const char *consented, struct error *err)
 {
-	struct run *run = find_run(jobs, id);
-	int r;
+	struct run *run = NULL;
+	int r = find_unended(jobs, id, &run, err);
 
-	if (!run)
-		return -ENOENT;
-	if (!run->job)
-		return ended_already(err);
+	if (r < 0)
+		return r;
+	if (repair_answers(run) != 0)
+		return repair_answer(run, consented != NULL, err);
 	r = job_answer(run->job, consented, err);
 	if (r < 0)
 		return r;

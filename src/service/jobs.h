@@ -5,6 +5,7 @@
  * All jobs of this computer: makes new ones, takes up those that a former service left, does what
  * doctor/job.h says is next, and tells of every change.
  */
+#include "bus/trouble.h"
 #include "doctor/job.h"
 #include "phone/fleet.h"
 #include "service/storage.h"
@@ -37,6 +38,9 @@ int jobs_new(const struct jobs_options *options, struct jobs **ret);
 struct jobs *jobs_free(struct jobs *jobs);
 DEFINE_CLEANUP(struct jobs *, jobs_free)
 
+/* What the kernel says of ports, borrowed until the next call; NULL (as at first): not known. */
+void jobs_troubles(struct jobs *jobs, const struct troubles *troubles);
+
 /* After any change of the fleet, and at jobs_deadline(). Not from inside a fleet event. */
 void jobs_review(struct jobs *jobs);
 uint64_t jobs_deadline(const struct jobs *jobs); /* UINT64_MAX: nothing to wait for */
@@ -49,7 +53,11 @@ int jobs_start(struct jobs *jobs, const struct plan *plan, const char *consented
 	       char ret_id[static JOB_ID_BYTES], struct error *err);
 /* -ENOENT (err untouched): no such job. Others with err filled. */
 int jobs_cancel(struct jobs *jobs, const char *id, struct error *err);
-/* consented: LAST4 that was checked; NULL is no. */
+/* Halts a download, and lets it go on (doctor/job.h). As jobs_cancel(). */
+int jobs_pause(struct jobs *jobs, const char *id, struct error *err);
+int jobs_resume(struct jobs *jobs, const char *id, struct error *err);
+/* consented: LAST4 that was checked; NULL is no. To a step that waits for the person: anything but
+ * NULL is "done", NULL is "pass it over". */
 int jobs_answer(struct jobs *jobs, const char *id, const char *consented, struct error *err);
 
 /* The question that a job asks; NULL if there is none. Borrowed until the next call. */
@@ -62,3 +70,8 @@ int jobs_build_all(const struct jobs *jobs, bool present, sd_json_variant **ret)
 /* What report_make() says; the caller unrefs and frees. -ENOENT: no such job. */
 int jobs_report(const struct jobs *jobs, const char *id, sd_json_variant **ret_json,
 		char **ret_text);
+
+/* True if a job that has not ended, other than `but` (NULL: any), needs this firmware file. */
+bool jobs_need_file(const struct jobs *jobs, const char *path, const char *but);
+/* True if one keeps firmware in this folder, or is about to put some there. */
+bool jobs_need_folder(const struct jobs *jobs, const char *folder);

@@ -6,7 +6,10 @@
  *   waiting ────────────▶ watching ────────────────────────────▶ waiting (TIMING_MUX_RETRY)
  *
  * Invariants: link != NULL exactly while watching; up only while watching; every MUX_UP is followed
- * by one MUX_DOWN before the next.
+ * by a MUX_DOWN before the next. A MUX_DOWN before any MUX_UP says that nobody is there; a further
+ * one, that it is down for another reason.
+ *
+ * Beside it a worker mux may be at work that starts a usbmuxd anew which hangs.
  */
 #include "service/mux.h"
 #include "base/cleanup.h"
@@ -18,22 +21,35 @@
 #include <errno.h>
 #include <limits.h>
 
+/* watches in a row that found a usbmuxd and got no answer */
+enum { SILENT_MOST = 3 };
+
 struct mux {
 	struct worker_pool *pool;
 	struct worker_link *link;
+	struct worker_link *cure; /* NULL: none at work */
+	unsigned silent;          /* so many watches ended for silence since usbmuxd answered */
+	bool incurable;           /* usbmuxd is not ours to start on this system */
 	sd_event_source *timer;
 	mux_fn fn;
 	void *user;
+	bool known; /* fn was called */
 	bool up;
+	enum error_kind told; /* why it is not up, as it was told */
 	struct error last; /* latest failure, so that the same one is not logged every 2 seconds */
 };
 
-static void mux_set_up(struct mux *mux, bool up)
+/* why: NULL if nothing stood in the way, or nobody knows what. */
+static void mux_set_up(struct mux *mux, bool up, const struct error *why)
 {
-	if (mux->up == up)
+	enum error_kind kind = why ? why->kind : ERROR_NONE;
+
+	if (mux->known && mux->up == up && mux->told == kind)
 		return;
+	mux->known = true;
 	mux->up = up;
-	mux->fn(up ? MUX_UP : MUX_DOWN, NULL, 0, mux->user);
+	mux->told = kind;
+	mux->fn(up ? MUX_UP : MUX_DOWN, NULL, 0, why, mux->user);
 }
 
 static void mux_listed(struct mux *mux, sd_json_variant *event, enum mux_news news)
@@ -48,7 +64,7 @@ static void mux_listed(struct mux *mux, sd_json_variant *event, enum mux_news ne
 	/* A phone that usbmuxd finds over Wi-Fi is not plugged in here. */
 	if (field_is(event, "connection", "network"))
 		return;
-	mux->fn(news, udid, (unsigned)location, mux->user);
+	mux->fn(news, udid, (unsigned)location, NULL, mux->user);
 }
 
 static void on_event(const char *name, sd_json_variant *event, void *user)
@@ -56,14 +72,17 @@ static void on_event(const char *name, sd_json_variant *event, void *user)
 	struct mux *mux = user;
 
 	mux->last.kind = ERROR_NONE; /* it works: a failure from now on is news */
-	if (strcmp(name, "mux-up") == 0)
-		mux_set_up(mux, true);
-	else if (strcmp(name, "mux-down") == 0)
-		mux_set_up(mux, false);
+	if (strcmp(name, "mux-up") == 0) {
+		mux->silent = 0;
+		mux_set_up(mux, true, NULL);
+	} else if (strcmp(name, "mux-down") == 0)
+		mux_set_up(mux, false, NULL);
 	else if (strcmp(name, "attached") == 0)
 		mux_listed(mux, event, MUX_ATTACHED);
 	else if (strcmp(name, "detached") == 0)
 		mux_listed(mux, event, MUX_DETACHED);
+	else if (strcmp(name, "paired") == 0)
+		mux_listed(mux, event, MUX_PAIRED);
 	else
 		log_debug("mux-watch: unknown event '%s' skipped", name);
 }
@@ -83,13 +102,58 @@ static void mux_wait(struct mux *mux, const struct error *err)
 		log_error("usbmuxd is not watched any more: %s", strerror(-r));
 }
 
+static void on_cure_end(sd_json_variant *result, const struct error *err, void *user)
+{
+	struct mux *mux = user;
+
+	mux->cure = worker_link_free(mux->cure);
+	mux->incurable = err && err->kind == ERROR_UNSUPPORTED;
+	if (err)
+		log_warning("usbmuxd hangs and was not started anew: %s", err->text);
+	else
+		log_warning("usbmuxd hung and was started anew");
+}
+
+/*
+ * Connections through a usbmuxd that hangs carry nothing any more, so nobody loses one by its end.
+ * Only what is there and silent again and again counts: one that is merely slow may be in the
+ * middle of a restore.
+ */
+static void mux_cure(struct mux *mux)
+{
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *fields = NULL;
+	struct worker_request request = {
+		.kind = "mux",
+		.silence_ms = step_fact(STEP_RESTART_MUX)->silence_s * 1000,
+		.total_ms = step_fact(STEP_RESTART_MUX)->total_s * 1000,
+		.end_fn = on_cure_end,
+		.user = mux,
+	};
+	struct error err;
+
+	if (mux->cure || mux->incurable || ++mux->silent < SILENT_MOST)
+		return;
+	mux->silent = 0;
+	if (sd_json_buildo(&fields, SD_JSON_BUILD_PAIR_STRING("action", "restart")) < 0)
+		return; /* no memory: the next one tries again */
+	request.fields = fields;
+	if (worker_link_new(mux->pool, &request, &mux->cure, &err) < 0)
+		log_warning("usbmuxd hangs and was not started anew: %s", err.text);
+}
+
 static void on_end(sd_json_variant *result, const struct error *err, void *user)
 {
 	struct mux *mux = user;
+	const struct error *why = NULL;
 	struct error done;
 
 	mux->link = worker_link_free(mux->link);
-	mux_set_up(mux, false);
+	/* an end that it tells itself says what is wrong with usbmuxd; ours do not */
+	if (err && strcmp(err->origin, "usbmuxd") == 0)
+		why = err;
+	mux_set_up(mux, false, why);
+	if (why && why->kind == ERROR_SILENT)
+		mux_cure(mux);
 	if (!err) {
 		(void)error_set(&done, ERROR_PROTOCOL, "service", 0,
 				"worker mux-watch ended its watch");
@@ -111,8 +175,10 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *user)
 
 	/* no limits: the watch has no end of its own, and silence is what a quiet bus sounds like
 	 */
-	if (worker_link_new(mux->pool, &request, &mux->link, &err) < 0)
+	if (worker_link_new(mux->pool, &request, &mux->link, &err) < 0) {
+		mux_set_up(mux, false, NULL);
 		mux_wait(mux, &err);
+	}
 	return 0;
 }
 
@@ -137,6 +203,7 @@ struct mux *mux_free(struct mux *mux)
 	if (!mux)
 		return NULL;
 	worker_link_free(mux->link);
+	worker_link_free(mux->cure);
 	sd_event_source_disable_unref(mux->timer);
 	free(mux);
 	return NULL;

@@ -13,11 +13,17 @@ enum mux_news {
 	MUX_DOWN, /* it does not, or nobody can tell: nothing is listed until it says so again */
 	MUX_ATTACHED, /* it lists a UDID */
 	MUX_DETACHED, /* it does so no longer */
+	MUX_PAIRED,   /* it has a new record of this UDID: a phone has just trusted this computer */
 	MUX_NEWS_MAX,
 };
 
-/* udid (borrowed) and location (bus << 16 | address, 0 unknown) with attached and detached only. */
-typedef void (*mux_fn)(enum mux_news news, const char *udid, unsigned location, void *user);
+/*
+ * udid (borrowed) with attached, detached and paired only; location (bus << 16 | address, 0
+ * unknown) with the first two. why (borrowed): with down, if it is known what stood in the way,
+ * else NULL.
+ */
+typedef void (*mux_fn)(enum mux_news news, const char *udid, unsigned location,
+		       const struct error *why, void *user);
 
 struct mux;
 

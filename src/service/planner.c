@@ -5,53 +5,21 @@
  *        (a phone that has just been plugged in: until it is known who it is)
  *             goal without firmware
  *   request ─────────────────────────────────────────────────────▶ plan_make() ─▶ answer (freed)
- *      │ a file, or one of this build in the cache                     ▲
- *      ├──────────────────────────────────▶ check worker ──────────────┤
- *      └── catalogue worker ──▶ (cache?) ──▶ check worker ─────────────┘
- *               └─ no network: what the cache has for this product
+ *      │ a file                                                        ▲     ▲
+ *      ├────────────────────────────────▶ check worker ──▶ sign worker ┘     │
+ *      └── planner_choose.c: catalogue and sign worker, cache ──▶ check worker
  *
  * Invariant: every planning in the list waits: for its phone (waiting), or has a link. The limit is
- * one for both workers.
+ * one for all workers.
  */
-#include "service/planner.h"
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/text.h"
 #include "service/fields.h"
-#include "service/worker_link.h"
+#include "service/planner_parts.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-
-struct planner {
-	struct planner_options options;
-	struct planning *plannings;
-};
-
-struct planning {
-	struct planner *planner;
-	struct planning *next;
-	enum goal goal;
-	unsigned phone_id;         /* 0: by product */
-	char key[PHONE_KEY_BYTES]; /* of the phone: an answer may merge it into another id */
-	char product[IDENTITY_TEXT_BYTES];
-	char board[IDENTITY_TEXT_BYTES];
-	char build[FIRMWARE_TEXT_BYTES]; /* wanted, "" the newest */
-	struct room room;
-	struct firmware firmware;
-	struct variant update, erase;   /* name "" if there is none for this board */
-	char file[FIRMWARE_PATH_BYTES]; /* that the person brought, "" none */
-	bool waiting;                   /* for who the phone is, until known_until_ms */
-	uint64_t known_until_ms, until_ms;
-	struct worker_link *link;
-	planner_fn fn;
-	void *user;
-};
-
-/* The names of Apple's variants for customers; others (research, over the air) are never taken. */
-static const char update_name[] = "Customer Upgrade Install (IPSW)";
-static const char erase_name[] = "Customer Erase Install (IPSW)";
 
 /* --- ends ------------------------------------------------------------------------------------ */
 
@@ -67,7 +35,7 @@ static void planning_free(struct planning *planning)
 	free(planning);
 }
 
-static void planning_fail(struct planning *planning, const struct error *err)
+void planning_fail(struct planning *planning, const struct error *err)
 {
 	planner_fn fn = planning->fn;
 	void *user = planning->user;
@@ -77,7 +45,7 @@ static void planning_fail(struct planning *planning, const struct error *err)
 	fn(NULL, &why, user);
 }
 
-static const struct phone *planning_phone(const struct planning *planning)
+const struct phone *planning_phone(const struct planning *planning)
 {
 	const struct phone *phone = fleet_get(planning->planner->options.fleet, planning->phone_id);
 
@@ -86,7 +54,21 @@ static const struct phone *planning_phone(const struct planning *planning)
 	return phone->presence == PRESENCE_GONE ? NULL : phone;
 }
 
-static void planning_make(struct planning *planning)
+/* What lies in the cache already, and what may leave it. A file that the person brought needs no
+ * room there, but maybe its system image does. */
+static void look_for_room(const struct planning *planning, struct plan_request *request,
+			  struct plan_drop may_go[static PLAN_DROPS_MAX])
+{
+	const struct planner_options *options = &planning->planner->options;
+
+	request->part_bytes = cache_part_bytes(&planning->room, &planning->firmware);
+	request->may_go_count =
+	    cache_may_go(&planning->room, &planning->firmware, planning->offline,
+			 options->needed_fn, options->touched_user, may_go);
+	request->may_go = may_go;
+}
+
+void planning_make(struct planning *planning)
 {
 	const struct goal_fact *fact = goal_fact(planning->goal);
 	struct plan_request request = {
@@ -95,14 +77,20 @@ static void planning_make(struct planning *planning)
 		.firmware = fact->firmware ? &planning->firmware : NULL,
 		.update = planning->update.name[0] != '\0' ? &planning->update : NULL,
 		.erase = planning->erase.name[0] != '\0' ? &planning->erase : NULL,
+		.signing = &planning->signing,
+		.warnings = planning->warnings,
+		.warning_count = planning->warning_count,
 		.room = &planning->room,
 	};
+	struct plan_drop may_go[PLAN_DROPS_MAX];
 	planner_fn fn = planning->fn;
 	void *user = planning->user;
 	struct plan plan;
 	struct error err;
 	int r = 0;
 
+	if (fact->firmware)
+		look_for_room(planning, &request, may_go);
 	if (planning->phone_id != 0) {
 		request.phone = planning_phone(planning);
 		if (!request.phone)
@@ -119,7 +107,7 @@ static void planning_make(struct planning *planning)
 	fn(&plan, NULL, user);
 }
 
-static void planning_fail_kind(struct planning *planning, enum error_kind kind, const char *text)
+void planning_fail_kind(struct planning *planning, enum error_kind kind, const char *text)
 {
 	struct error err;
 
@@ -129,9 +117,8 @@ static void planning_fail_kind(struct planning *planning, enum error_kind kind, 
 
 /* --- workers --------------------------------------------------------------------------------- */
 
-/* Takes `fields`. The planning may be freed when this returns. */
-static void planning_ask(struct planning *planning, const char *kind, int built,
-			 sd_json_variant *fields, worker_end_fn end_fn)
+void planning_ask(struct planning *planning, const char *kind, int built, sd_json_variant *fields,
+		  unsigned limit_ms, worker_end_fn end_fn)
 {
 	_cleanup_(sd_json_variant_unrefp) sd_json_variant *taken = fields;
 	uint64_t now_ms = clock_now_ms();
@@ -152,6 +139,8 @@ static void planning_ask(struct planning *planning, const char *kind, int built,
 	}
 	request.total_ms =
 	    planning->until_ms > now_ms ? (unsigned)(planning->until_ms - now_ms) : 1;
+	if (limit_ms != 0 && limit_ms < request.total_ms)
+		request.total_ms = limit_ms;
 	r = worker_link_new(planning->planner->options.pool, &request, &planning->link, &err);
 	if (r < 0)
 		planning_fail(planning, &err);
@@ -164,9 +153,9 @@ static bool take_variants(struct planning *planning, sd_json_variant *variants)
 
 		if (variant_from_json(sd_json_variant_by_index(variants, i), &variant) < 0)
 			return false;
-		if (strcmp(variant.name, update_name) == 0)
+		if (strcmp(variant.name, PLANNING_UPDATE_VARIANT) == 0)
 			planning->update = variant;
-		if (strcmp(variant.name, erase_name) == 0)
+		if (strcmp(variant.name, PLANNING_ERASE_VARIANT) == 0)
 			planning->erase = variant;
 	}
 	return true;
@@ -207,6 +196,9 @@ static void on_check_end(sd_json_variant *result, const struct error *err, void 
 	struct firmware checked;
 
 	planning->link = worker_link_free(planning->link);
+	if (err && (err->kind == ERROR_NETWORK || err->kind == ERROR_SILENT) &&
+	    choose_fall_back(planning))
+		return;
 	if (err) {
 		planning_fail(planning, err);
 		return;
@@ -218,19 +210,26 @@ static void on_check_end(sd_json_variant *result, const struct error *err, void 
 		return;
 	}
 	if (!array_has(field_array(result, "products"), planning->product)) {
-		planning_fail_kind(planning, ERROR_BAD_FILE,
-				   "this firmware is for other models than this phone");
+		planning_fail_kind(
+		    planning, ERROR_BAD_FILE,
+		    "this firmware is for other models than this phone: take another "
+		    "file, or leave the choice to idevicerescue");
 		return;
 	}
 	if (!take_checked(planning, &checked)) {
 		planning_fail_kind(planning, ERROR_BAD_FILE,
-				   "the file holds another build than its name says");
+				   "the file holds another build than was said of it, and is not "
+				   "used. If it is in the firmware cache, delete it there "
+				   "(idevicerescue firmware drop)");
 		return;
 	}
-	planning_make(planning);
+	if (planning->file[0] != '\0')
+		choose_ask_brought(planning);
+	else
+		planning_make(planning);
 }
 
-static void planning_check(struct planning *planning)
+void planning_check(struct planning *planning)
 {
 	const struct firmware *firmware = &planning->firmware;
 	const bool here = firmware->path[0] != '\0';
@@ -242,66 +241,16 @@ static void planning_check(struct planning *planning)
 	    SD_JSON_BUILD_PAIR_STRING(here ? "path" : "url", here ? firmware->path : firmware->url),
 	    SD_JSON_BUILD_PAIR_STRING("product", planning->product),
 	    SD_JSON_BUILD_PAIR_STRING("board", planning->board));
-	planning_ask(planning, "check", r, fields, on_check_end);
+	planning_ask(planning, "check", r, fields, 0, on_check_end);
 }
 
-/* The file that the catalogue names may lie in the cache, whole. */
-static void look_into_cache(struct planning *planning)
+void planning_warn(struct planning *planning, const char *id)
 {
-	struct firmware *firmware = &planning->firmware, cached;
-
-	if (storage_find_firmware(&planning->room, planning->product, firmware->build, &cached) < 0)
-		return;
-	if (firmware->size != 0 && cached.size != 0 && firmware->size != cached.size)
-		return;
-	text_copy(firmware->path, sizeof(firmware->path), cached.path);
-	firmware->verified = cached.verified;
-}
-
-static bool is_outage(enum error_kind kind)
-{
-	return kind == ERROR_NETWORK || kind == ERROR_SILENT;
-}
-
-static void on_catalogue_end(sd_json_variant *result, const struct error *err, void *user)
-{
-	struct planning *planning = user;
-
-	planning->link = worker_link_free(planning->link);
-	if (err && is_outage(err->kind) && planning->build[0] == '\0' &&
-	    storage_find_firmware(&planning->room, planning->product, NULL, &planning->firmware) ==
-		0) {
-		log_notice("no catalogue answers: firmware %s from the cache is taken",
-			   planning->firmware.build);
-		planning_check(planning);
-		return;
-	}
-	if (err) {
-		planning_fail(planning, err);
-		return;
-	}
-	if (firmware_from_json(field_object(result, "firmware"), &planning->firmware) < 0 ||
-	    planning->firmware.url[0] == '\0' || planning->firmware.build[0] == '\0' ||
-	    strchr(planning->firmware.name, '/')) {
-		planning_fail_kind(planning, ERROR_PROTOCOL,
-				   "worker catalogue answered with something that is not allowed");
-		return;
-	}
-	planning->firmware.path[0] = '\0';
-	planning->firmware.verified = false;
-	look_into_cache(planning);
-	planning_check(planning);
-}
-
-static void planning_catalogue(struct planning *planning)
-{
-	sd_json_variant *fields = NULL;
-	int r;
-
-	r = sd_json_buildo(&fields, SD_JSON_BUILD_PAIR_STRING("product", planning->product),
-			   SD_JSON_BUILD_PAIR_CONDITION(planning->build[0] != '\0', "build",
-							SD_JSON_BUILD_STRING(planning->build)));
-	planning_ask(planning, "catalogue", r, fields, on_catalogue_end);
+	for (size_t i = 0; i < planning->warning_count; i++)
+		if (strcmp(planning->warnings[i], id) == 0)
+			return;
+	if (planning->warning_count < PLANNING_WARNINGS_MAX)
+		planning->warnings[planning->warning_count++] = id;
 }
 
 /* --- requests -------------------------------------------------------------------------------- */
@@ -331,6 +280,7 @@ static int take_model(struct planning *planning, struct error *err)
 		return error_set(err, ERROR_UNPLUGGED, "service", 0,
 				 "the phone left the USB bus meanwhile");
 	model = phone->identity.model;
+	planning->ecid = phone->identity.ecid;
 	text_copy(planning->product, sizeof(planning->product), phone->identity.product);
 	text_copy(planning->board, sizeof(planning->board), model ? model->board : "");
 	if (goal_fact(planning->goal)->firmware && planning->board[0] == '\0')
@@ -347,8 +297,10 @@ static bool phone_is_being_asked(const struct planning *planning)
 	const struct error *problem =
 	    phone ? asker_problem(planning->planner->options.asker, phone) : NULL;
 
+	/* one that a job has is asked by nobody else */
 	return phone && phone->mode == MODE_NORMAL && !phone->identity.model &&
-	       planning->planner->options.pool && (!problem || ask_is_worth_again(problem->kind)) &&
+	       phone->job[0] == '\0' && planning->planner->options.pool &&
+	       (!problem || ask_is_worth_again(problem->kind)) &&
 	       clock_now_ms() < planning->known_until_ms;
 }
 
@@ -383,6 +335,8 @@ static void planning_begin(struct planning *planning)
 	r = take_model(planning, &err);
 	if (r >= 0)
 		r = storage_room(planning->planner->options.storage, &planning->room, &err);
+	if (r >= 0 && goal_fact(planning->goal)->firmware && !brought)
+		r = storage_add_cache(planning->planner->options.storage, &planning->room, &err);
 	if (r >= 0 && brought)
 		r = take_file(planning, planning->file, &err);
 	if (r < 0)
@@ -391,12 +345,8 @@ static void planning_begin(struct planning *planning)
 		planning_make(planning);
 	else if (brought)
 		planning_check(planning);
-	else if (planning->build[0] != '\0' &&
-		 storage_find_firmware(&planning->room, planning->product, planning->build,
-				       &planning->firmware) == 0)
-		planning_check(planning);
 	else
-		planning_catalogue(planning);
+		choose_begin(planning);
 }
 
 void planner_review(struct planner *planner)

@@ -8,6 +8,7 @@
 #include "doctor/plan.h"
 #include "phone/fleet.h"
 #include "service/ask.h"
+#include "service/cache.h"
 #include "service/storage.h"
 #include "service/worker_pool.h"
 
@@ -31,6 +32,7 @@ struct planner_options {
 	struct asker *asker;
 	struct worker_pool *pool; /* NULL: only goals without firmware can be planned */
 	const struct storage *storage;
+	cache_needed_fn needed_fn;   /* by touched_user: what no plan may delete to make room */
 	asker_touched_fn touched_fn; /* planner_review() is to be called soon, from the loop */
 	void *touched_user;
 };

@@ -47,7 +47,7 @@ static int phones_build(const struct server *server, sd_json_variant **ret)
 
 		if (!phone)
 			break;
-		r = phone_to_json(phone, &object);
+		r = phone_build(server, phone, &object);
 		if (r >= 0)
 			r = sd_json_variant_append_array(&phones, object);
 	}
@@ -98,8 +98,8 @@ static int problem_build(const struct error *err, sd_json_variant **ret)
 /* --- events ---------------------------------------------------------------------------------- */
 
 /* payload (may be NULL) goes in under `name`. */
-static void server_send(struct server *server, const char *kind, const char *name,
-			sd_json_variant *payload)
+void server_send(struct server *server, const char *kind, const char *name,
+		 sd_json_variant *payload)
 {
 	_cleanup_(sd_json_variant_unrefp) sd_json_variant *event = NULL;
 	int r;
@@ -130,7 +130,7 @@ static const char *fleet_event_kind(enum fleet_event event)
 void server_fleet_event(struct server *server, enum fleet_event event, const struct phone *phone)
 {
 	_cleanup_(sd_json_variant_unrefp) sd_json_variant *object = NULL;
-	int r = phone_to_json(phone, &object);
+	int r = phone_tell(server, phone, event == FLEET_REMOVED, &object);
 
 	if (r < 0)
 		log_error("a phone cannot be told: %s", strerror(-r));
@@ -143,10 +143,15 @@ void server_job(struct server *server, sd_json_variant *job)
 	server_send(server, "job", "job", job);
 }
 
-void server_mux(struct server *server, bool up)
+void server_mux(struct server *server, bool up, const struct error *why)
 {
+	bool news = server->mux_up != up;
+
+	server->mux_known = true;
 	server->mux_up = up;
-	server_send(server, up ? "mux-up" : "mux-down", "phone", NULL);
+	server->mux_problem = !up && why ? *why : (struct error){ 0 };
+	if (news)
+		server_send(server, up ? "mux-up" : "mux-down", "phone", NULL);
 }
 
 bool server_mux_is_up(const struct server *server)
@@ -198,7 +203,7 @@ static int reply_phone(const struct server *server, sd_varlink *link, const stru
 	const struct error *err = asker_problem(server->options.asker, phone);
 	int r;
 
-	r = phone_to_json(phone, &object);
+	r = phone_build(server, phone, &object);
 	if (r >= 0 && err)
 		r = problem_build(err, &problem);
 	if (r < 0)
@@ -290,19 +295,15 @@ void pending_end(struct pending *pending)
 	sd_varlink_unref(pending->link);
 	free(pending->consent);
 	free(pending->confirm);
+	free(pending->use);
+	sd_json_variant_unref(pending->disk);
 	free(pending);
 }
 
 static void on_asked(const struct phone *phone, const struct error *err, void *user)
 {
 	struct pending *pending = user;
-	struct error left;
 
-	if (!err && !phone) {
-		(void)error_set(&left, ERROR_UNPLUGGED, "service", 0,
-				"it left the USB bus meanwhile");
-		err = &left;
-	}
 	/* A link that has just gone is no failure of ours, and sd_varlink_error() always returns
 	 * the error that it sent. */
 	if (err)
@@ -394,34 +395,45 @@ static void on_disconnect(sd_varlink_server *varlink, sd_varlink *link, void *us
 		asker_forget(server->options.asker, pending);
 		if (server->options.planner)
 			planner_forget(server->options.planner, pending);
+		if (server->options.host)
+			host_forget(server->options.host, pending);
+		if (server->options.keeper)
+			keeper_forget(server->options.keeper, pending);
+		if (server->options.disks)
+			disks_forget(server->options.disks, pending);
 		pending_end(pending);
 	}
 }
 
 /* --- the server ------------------------------------------------------------------------------ */
 
-const char *const server_method_names[] = {
-	INTERFACE_METHOD_LIST,
-	INTERFACE_METHOD_SHOW,
-	INTERFACE_METHOD_WATCH,
-	INTERFACE_METHOD_DIAGNOSE,
-	INTERFACE_METHOD_PLAN,
-	INTERFACE_METHOD_START,
-	INTERFACE_METHOD_CHECK_TRUST,
-	INTERFACE_METHOD_JOBS,
-	INTERFACE_METHOD_JOB,
-	INTERFACE_METHOD_CANCEL,
-	INTERFACE_METHOD_ANSWER,
-	INTERFACE_METHOD_REPORT,
-	NULL,
+const struct server_method server_methods[] = {
+	{ INTERFACE_METHOD_LIST, on_list },
+	{ INTERFACE_METHOD_SHOW, on_show },
+	{ INTERFACE_METHOD_WATCH, on_watch },
+	{ INTERFACE_METHOD_DIAGNOSE, on_diagnose },
+	{ INTERFACE_METHOD_PLAN, on_plan },
+	{ INTERFACE_METHOD_START, on_start },
+	{ INTERFACE_METHOD_CHECK_TRUST, on_check_trust },
+	{ INTERFACE_METHOD_JOBS, on_jobs },
+	{ INTERFACE_METHOD_JOB, on_job },
+	{ INTERFACE_METHOD_CANCEL, on_cancel },
+	{ INTERFACE_METHOD_PAUSE, on_pause },
+	{ INTERFACE_METHOD_RESUME, on_resume },
+	{ INTERFACE_METHOD_ANSWER, on_answer },
+	{ INTERFACE_METHOD_REPORT, on_report },
+	{ INTERFACE_METHOD_LOOK_AT_COMPUTER, on_look_at_computer },
+	{ INTERFACE_METHOD_MOVE_RECORDS, on_move_records },
+	{ INTERFACE_METHOD_KEEP_RECORDS, on_keep_records },
+	{ INTERFACE_METHOD_LIST_FIRMWARE, on_list_firmware },
+	{ INTERFACE_METHOD_DROP_FIRMWARE, on_drop_firmware },
+	{ INTERFACE_METHOD_USE_CACHE, on_use_cache },
+	{ INTERFACE_METHOD_LIST_DISKS, on_list_disks },
+	{},
 };
 
 static int server_bind(struct server *server)
 {
-	static const sd_varlink_method_t methods[] = {
-		on_list,        on_show, on_watch, on_diagnose, on_plan,   on_start,
-		on_check_trust, on_jobs, on_job,   on_cancel,   on_answer, on_report,
-	};
 	int r;
 
 	r = sd_varlink_server_set_info(server->varlink, "idevicerescue", "idevicerescue",
@@ -429,9 +441,8 @@ static int server_bind(struct server *server)
 	if (r >= 0)
 		r = sd_varlink_server_add_interface(server->varlink,
 						    &vl_interface_org_idevicerescue);
-	for (size_t i = 0; r >= 0 && i < ARRAY_LEN(methods); i++)
-		r = sd_varlink_server_bind_method(server->varlink, server_method_names[i],
-						  methods[i]);
+	for (const struct server_method *method = server_methods; r >= 0 && method->name; method++)
+		r = sd_varlink_server_bind_method(server->varlink, method->name, method->call);
 	if (r >= 0)
 		r = sd_varlink_server_bind_connect(server->varlink, on_connect);
 	if (r >= 0)
@@ -491,6 +502,7 @@ struct server *server_free(struct server *server)
 		if (server->path)
 			(void)unlink(server->path);
 	}
+	free(server->told);
 	free(server->path);
 	free(server);
 	return NULL;

@@ -1,186 +1,45 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The methods that look for what is wrong, plan what can be done, and do it. */
+/* The methods that plan what can be done, and do it. */
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/text.h"
-#include "doctor/diagnose.h"
 #include "service/server_parts.h"
 #include <errno.h>
 #include <string.h>
 
 /* --- replies --------------------------------------------------------------------------------- */
 
-static int reply_refused(sd_varlink *link, const struct error *err)
+/* What to do next. A refusal of our own is none of the phone's. */
+static const struct message *next_of(const struct error *err)
 {
-	const struct message *next = message_for_error(err->kind);
+	bool ours = strcmp(err->origin, "job") == 0 || strcmp(err->origin, "planner") == 0;
 
+	return ours && err->kind == ERROR_REFUSED ? message_find("refused-here")
+						  : message_for_error(err->kind);
+}
+
+int reply_refused(sd_varlink *link, const struct error *err)
+{
+	const struct message *next = next_of(err);
+
+	return reply_refused_next(link, err, next ? next->text : NULL);
+}
+
+int reply_refused_next(sd_varlink *link, const struct error *err, const char *next)
+{
 	return sd_varlink_errorbo(
 	    link, INTERFACE_ERROR_REFUSED,
 	    SD_JSON_BUILD_PAIR_STRING("kind", error_kind_name(err->kind)),
 	    SD_JSON_BUILD_PAIR_STRING("origin", err->origin),
 	    SD_JSON_BUILD_PAIR_INTEGER("code", err->code),
 	    SD_JSON_BUILD_PAIR_STRING("text", err->text),
-	    SD_JSON_BUILD_PAIR_CONDITION(next != NULL, "next",
-					 SD_JSON_BUILD_STRING(next ? next->text : "")));
+	    SD_JSON_BUILD_PAIR_CONDITION(next != NULL, "next", SD_JSON_BUILD_STRING(next)));
 }
 
 static int reply_no_job(sd_varlink *link, const char *id)
 {
 	return sd_varlink_errorbo(link, INTERFACE_ERROR_NO_SUCH_JOB,
 				  SD_JSON_BUILD_PAIR_STRING("id", id));
-}
-
-static int findings_build(const struct server *server, const struct phone *phone,
-			  sd_json_variant **ret)
-{
-	_cleanup_(sd_json_variant_unrefp) sd_json_variant *array = NULL;
-	struct circumstances circumstances = {
-		.phone = phone,
-		.problem = phone ? asker_problem(server->options.asker, phone) : NULL,
-		.mux_up = server->mux_up,
-	};
-	struct finding findings[FINDINGS_MAX];
-	size_t count = diagnose(&circumstances, findings);
-	int r = sd_json_build(&array, SD_JSON_BUILD_EMPTY_ARRAY);
-
-	for (size_t i = 0; r >= 0 && i < count; i++) {
-		_cleanup_(sd_json_variant_unrefp) sd_json_variant *object = NULL;
-
-		r = finding_to_json(&findings[i], phone, &object);
-		if (r >= 0)
-			r = sd_json_variant_append_array(&array, object);
-	}
-	if (r >= 0)
-		*ret = TAKE(array);
-	return r;
-}
-
-/* --- Diagnose, CheckTrust -------------------------------------------------------------------- */
-
-static int diagnosis_add(const struct server *server, const struct phone *phone,
-			 sd_json_variant **array)
-{
-	_cleanup_(sd_json_variant_unrefp) sd_json_variant *findings = NULL, *object = NULL;
-	int r = findings_build(server, phone, &findings);
-
-	if (r >= 0 && phone)
-		r = phone_to_json(phone, &object);
-	if (r < 0)
-		return r;
-	return sd_json_variant_append_arraybo(
-	    array,
-	    SD_JSON_BUILD_PAIR_CONDITION(object != NULL, "phone", SD_JSON_BUILD_VARIANT(object)),
-	    SD_JSON_BUILD_PAIR_VARIANT("findings", findings));
-}
-
-static int diagnose_all(const struct server *server, sd_json_variant **array)
-{
-	const struct fleet *fleet = server->options.fleet;
-	int r = 0;
-
-	if (fleet_count(fleet) == 0)
-		return diagnosis_add(server, NULL, array);
-	for (size_t i = 0; r >= 0 && i < fleet_count(fleet); i++)
-		r = diagnosis_add(server, fleet_at(fleet, i), array);
-	return r;
-}
-
-#define TEXT_FIELD(type, name, flags)                                                              \
-	{ #name, SD_JSON_VARIANT_STRING, sd_json_dispatch_const_string,                            \
-	  offsetof(struct type, name), flags }
-#define MUST (SD_JSON_MANDATORY | SD_JSON_REFUSE_NULL)
-
-struct phone_parameters {
-	const char *phone;
-};
-
-int on_diagnose(sd_varlink *link, sd_json_variant *parameters, sd_varlink_method_flags_t flags,
-		void *user)
-{
-	static const sd_json_dispatch_field table[] = {
-		TEXT_FIELD(phone_parameters, phone, SD_JSON_NULLABLE),
-		{},
-	};
-	_cleanup_(sd_json_variant_unrefp) sd_json_variant *array = NULL;
-	struct phone_parameters p = { 0 };
-	const struct server *server = user;
-	const struct phone *phone;
-	int r;
-
-	r = sd_varlink_dispatch(link, parameters, table, &p);
-	if (r != 0)
-		return r;
-	if (p.phone) {
-		r = find_phone(server, link, p.phone, &phone);
-		if (r != 0)
-			return r < 0 ? r : 0;
-	}
-	r = sd_json_build(&array, SD_JSON_BUILD_EMPTY_ARRAY);
-	if (r >= 0)
-		r = p.phone ? diagnosis_add(server, phone, &array) : diagnose_all(server, &array);
-	if (r < 0)
-		return sd_varlink_error_errno(link, r);
-	return sd_varlink_replybo(link, SD_JSON_BUILD_PAIR_VARIANT("diagnoses", array));
-}
-
-static int reply_trust(const struct server *server, sd_varlink *link, const struct phone *phone)
-{
-	_cleanup_(sd_json_variant_unrefp) sd_json_variant *object = NULL, *findings = NULL;
-	int r = phone_to_json(phone, &object);
-
-	if (r >= 0)
-		r = findings_build(server, phone, &findings);
-	if (r < 0)
-		return sd_varlink_error_errno(link, r);
-	return sd_varlink_replybo(link, SD_JSON_BUILD_PAIR_VARIANT("phone", object),
-				  SD_JSON_BUILD_PAIR_VARIANT("findings", findings));
-}
-
-static void on_trust_asked(const struct phone *phone, const struct error *err, void *user)
-{
-	struct pending *pending = user;
-	struct error left;
-
-	if (!err && !phone) {
-		(void)error_set(&left, ERROR_UNPLUGGED, "service", 0,
-				"it left the USB bus meanwhile");
-		err = &left;
-	}
-	if (err)
-		(void)reply_not_answered(pending->link, pending->wanted, err);
-	else
-		(void)reply_trust(pending->server, pending->link, phone);
-	pending_end(pending);
-}
-
-int on_check_trust(sd_varlink *link, sd_json_variant *parameters, sd_varlink_method_flags_t flags,
-		   void *user)
-{
-	static const sd_json_dispatch_field table[] = {
-		TEXT_FIELD(phone_parameters, phone, MUST),
-		{},
-	};
-	struct phone_parameters p = { 0 };
-	struct server *server = user;
-	const struct phone *phone;
-	struct pending *pending;
-	struct error err;
-	int r;
-
-	r = sd_varlink_dispatch(link, parameters, table, &p);
-	if (r != 0)
-		return r;
-	r = find_phone(server, link, p.phone, &phone);
-	if (r != 0)
-		return r < 0 ? r : 0;
-	pending = pending_new(server, link, p.phone);
-	if (!pending)
-		return sd_varlink_error_errno(link, -ENOMEM);
-	if (asker_ask(server->options.asker, phone, ASK_TRUST, on_trust_asked, pending, &err) < 0) {
-		pending_end(pending);
-		return reply_not_answered(link, p.phone, &err);
-	}
-	return 0;
 }
 
 /* --- Plan, Start ----------------------------------------------------------------------------- */
@@ -227,6 +86,9 @@ static int start_plan(const struct pending *pending, const struct plan *plan)
 	struct error err;
 	int r = 0;
 
+	if (drops_check(pending->server, plan, &err) < 0)
+		return reply_refused_next(pending->link, &err,
+					  message_find("plan-drops-next")->text);
 	if (plan_erases(plan)) {
 		r = consent_use(options->consents, pending->consent ?: "", pending->confirm ?: "",
 				plan, "", clock_now_ms(), &err);
@@ -246,6 +108,7 @@ static int reply_plan(const struct pending *pending, const struct plan *plan)
 
 	if (r < 0)
 		return sd_varlink_error_errno(pending->link, r);
+	drops_show(pending->server, plan);
 	return sd_varlink_replybo(pending->link, SD_JSON_BUILD_PAIR_VARIANT("plan", card));
 }
 
@@ -428,10 +291,10 @@ int on_job(sd_varlink *link, sd_json_variant *parameters, sd_varlink_method_flag
 	return sd_varlink_replybo(link, SD_JSON_BUILD_PAIR_VARIANT("job", object));
 }
 
-int on_cancel(sd_varlink *link, sd_json_variant *parameters, sd_varlink_method_flags_t flags,
-	      void *user)
+/* One of the methods that take an id, change the job and answer with it. */
+static int change_job(const struct server *server, sd_varlink *link, sd_json_variant *parameters,
+		      int (*change)(struct jobs *jobs, const char *id, struct error *err))
 {
-	const struct server *server = user;
 	struct job_parameters p = { 0 };
 	struct error err;
 	int r;
@@ -439,10 +302,31 @@ int on_cancel(sd_varlink *link, sd_json_variant *parameters, sd_varlink_method_f
 	r = dispatch_id(link, parameters, &p);
 	if (r != 0)
 		return r;
-	r = jobs_cancel(server->options.jobs, p.id, &err);
+	/* for a job that cannot be changed though it may be: no memory, a journal that is too long
+	 */
+	(void)error_set(&err, ERROR_BUG, "job", 0, "the job cannot be changed now. Try again");
+	r = change(server->options.jobs, p.id, &err);
 	if (r == -ENOENT)
 		return reply_no_job(link, p.id);
 	return r < 0 ? reply_refused(link, &err) : reply_job(server, link, p.id);
+}
+
+int on_cancel(sd_varlink *link, sd_json_variant *parameters, sd_varlink_method_flags_t flags,
+	      void *user)
+{
+	return change_job(user, link, parameters, jobs_cancel);
+}
+
+int on_pause(sd_varlink *link, sd_json_variant *parameters, sd_varlink_method_flags_t flags,
+	     void *user)
+{
+	return change_job(user, link, parameters, jobs_pause);
+}
+
+int on_resume(sd_varlink *link, sd_json_variant *parameters, sd_varlink_method_flags_t flags,
+	      void *user)
+{
+	return change_job(user, link, parameters, jobs_resume);
 }
 
 /* Checks the consent and hands the answer on. -ENOENT: no such job. */

@@ -5,6 +5,7 @@
  *   bus monitor ──┐ sightings                        ┌─▶ server ─▶ watchers
  *   (or tape) ────┼────────▶ fleet ── fleet events ──┤
  *   mux ──────────┘            ▲                     └─▶ review (once, when the loop is idle)
+ *   kernel ── troubles ────────│────────────────────────▶ server
  *                              ├── answers ── asker ◀──────┘        ├─▶ deadline timer, STATUS=
  *                              └── answers ── jobs ◀─────────────────┘
  *                                              └── changes ─▶ server ─▶ watchers
@@ -22,6 +23,10 @@
 #include "bus/record.h"
 #include "phone/fleet.h"
 #include "service/ask.h"
+#include "service/dialog.h"
+#include "service/fields.h"
+#include "service/keeper.h"
+#include "service/kernel.h"
 #include "service/mux.h"
 #include "service/server.h"
 #include "service/socket.h"
@@ -44,13 +49,18 @@ struct service {
 	struct bus_monitor *monitor;   /* or … */
 	struct bus_tape *tape;         /* … this */
 	struct bus_recorder *recorder; /* NULL if nothing is recorded */
-	struct worker_pool *pool;      /* NULL if nothing may be asked; then mux is NULL too */
+	struct worker_pool *pool; /* NULL if nothing may be asked; then the next two are, too */
 	struct mux *mux;
+	struct kernel *kernel;
 	struct asker *asker;
 	struct storage *storage;
 	struct consents *consents;
+	struct keeper *keeper;
+	struct disks *disks;
+	struct host *host;
 	struct planner *planner;
 	struct jobs *jobs;
+	struct dialogs *dialogs;
 	struct server *server;
 	char *socket;
 	int lock_fd;
@@ -94,7 +104,8 @@ static void on_sighting(enum sighting_change change, const struct sighting *sigh
 	service_touch(service);
 }
 
-static void on_mux(enum mux_news news, const char *udid, unsigned location, void *user)
+static void on_mux(enum mux_news news, const char *udid, unsigned location, const struct error *why,
+		   void *user)
 {
 	struct service *service = user;
 	uint64_t now_ms = clock_now_ms();
@@ -102,21 +113,45 @@ static void on_mux(enum mux_news news, const char *udid, unsigned location, void
 	switch (news) {
 	case MUX_UP:
 		log_notice("usbmuxd answers");
-		server_mux(service->server, true);
+		server_mux(service->server, true, NULL);
 		break;
 	case MUX_DOWN:
 		log_notice("usbmuxd does not answer");
 		fleet_mux_reset(service->fleet, now_ms);
-		server_mux(service->server, false);
+		server_mux(service->server, false, why);
 		break;
 	case MUX_ATTACHED:
 	case MUX_DETACHED:
 		fleet_mux(service->fleet, udid, location, news == MUX_ATTACHED, now_ms);
+		if (news == MUX_ATTACHED)
+			asker_ask_anew(service->asker, udid);
+		break;
+	case MUX_PAIRED:
+		asker_ask_anew(service->asker, udid);
+		keeper_touch(service->keeper);
 		break;
 	case MUX_NEWS_MAX:
 		break;
 	}
 	service_touch(service);
+}
+
+static void on_kernel(void *user)
+{
+	struct service *service = user;
+
+	server_kernel(service->server, kernel_troubles(service->kernel),
+		      kernel_is_read(service->kernel));
+	jobs_troubles(service->jobs,
+		      kernel_is_read(service->kernel) ? kernel_troubles(service->kernel) : NULL);
+	service_touch(service);
+}
+
+static bool job_is_over(sd_json_variant *job)
+{
+	return field_is(job, "state", job_state_name(JOB_DONE)) ||
+	       field_is(job, "state", job_state_name(JOB_FAILED)) ||
+	       field_is(job, "state", job_state_name(JOB_CANCELLED));
 }
 
 static void on_job(sd_json_variant *job, void *user)
@@ -125,6 +160,8 @@ static void on_job(sd_json_variant *job, void *user)
 
 	if (service->server)
 		server_job(service->server, job);
+	if (job_is_over(job))
+		keeper_touch(service->keeper); /* it may have paired, or forgotten */
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)
@@ -141,6 +178,7 @@ static void deadline_arm(struct service *service)
 	deadline_ms = earlier(deadline_ms, asker_deadline(service->asker));
 	deadline_ms = earlier(deadline_ms, jobs_deadline(service->jobs));
 	deadline_ms = earlier(deadline_ms, planner_deadline(service->planner));
+	deadline_ms = earlier(deadline_ms, dialogs_deadline(service->dialogs));
 	if (deadline_ms == UINT64_MAX) {
 		(void)sd_event_source_set_enabled(service->deadline, SD_EVENT_OFF);
 		return;
@@ -179,9 +217,11 @@ static int on_review(sd_event_source *source, void *user)
 {
 	struct service *service = user;
 
-	jobs_review(service->jobs); /* first: what a job has taken is not asked */
+	dialogs_review(service->dialogs); /* first: a job never works beside a watch */
+	jobs_review(service->jobs);       /* then: what a job has taken is not asked */
 	asker_review(service->asker);
 	planner_review(service->planner);
+	server_review(service->server);
 	deadline_arm(service);
 	tell_systemd(service);
 	return 0;
@@ -227,6 +267,13 @@ static int start_loop(struct service *service)
 	return r;
 }
 
+static bool job_needs(const char *path, void *user)
+{
+	const struct service *service = user;
+
+	return jobs_need_file(service->jobs, path, NULL);
+}
+
 static int start_planner(struct service *service)
 {
 	const struct planner_options options = {
@@ -234,11 +281,19 @@ static int start_planner(struct service *service)
 		.asker = service->asker,
 		.pool = service->pool,
 		.storage = service->storage,
+		.needed_fn = job_needs,
 		.touched_fn = service_touch,
 		.touched_user = service,
 	};
 
 	return planner_new(&options, &service->planner);
+}
+
+static int start_host(struct service *service)
+{
+	const struct host_options options = { .fleet = service->fleet, .pool = service->pool };
+
+	return host_new(&options, &service->host);
 }
 
 static int start_phones(struct service *service, const struct service_options *options)
@@ -250,13 +305,16 @@ static int start_phones(struct service *service, const struct service_options *o
 	if (r >= 0)
 		r = asker_new(service->fleet, service->pool, service_touch, service,
 			      &service->asker);
+	if (r >= 0)
+		r = dialogs_new(service->fleet, service->asker, service->pool, service_touch,
+				service, &service->dialogs);
 	return r;
 }
 
 /* Jobs of a former service go on with the first review, when the phones have been seen. */
 static int start_jobs(struct service *service, const struct service_options *options)
 {
-	struct storage_options storage = { .folder = options->storage };
+	struct storage_options storage = { .folder = options->storage, .cache = options->cache };
 	struct jobs_options jobs = {
 		.fleet = service->fleet,
 		.pool = service->pool,
@@ -270,7 +328,13 @@ static int start_jobs(struct service *service, const struct service_options *opt
 	if (r >= 0)
 		r = consents_new(&service->consents);
 	if (r >= 0)
+		r = start_host(service);
+	if (r >= 0)
 		r = start_planner(service);
+	if (r >= 0)
+		r = keeper_new(service->pool, service->storage, &service->keeper);
+	if (r >= 0)
+		r = disks_new(service->pool, &service->disks);
 	if (r < 0)
 		return r;
 	jobs.storage = service->storage;
@@ -296,6 +360,10 @@ static int start_server(struct service *service, const struct service_options *o
 		.planner = service->planner,
 		.jobs = service->jobs,
 		.consents = service->consents,
+		.keeper = service->keeper,
+		.storage = service->storage,
+		.disks = service->disks,
+		.host = service->host,
 		.test = options->replay || test_hooks_are_here(),
 	};
 
@@ -358,9 +426,16 @@ static void service_done(struct service *service)
 	server_free(service->server);
 	jobs_free(service->jobs);
 	planner_free(service->planner);
+	keeper_free(service->keeper);
+	disks_free(service->disks);
 	consents_free(service->consents);
+	host_free(service->host);
+	if (service->storage)
+		storage_close(service->storage);
 	storage_free(service->storage);
 	mux_free(service->mux);
+	kernel_free(service->kernel);
+	dialogs_free(service->dialogs);
 	asker_free(service->asker);
 	worker_pool_free(service->pool);
 	bus_monitor_free(service->monitor);
@@ -396,6 +471,10 @@ static int service_start(struct service *service, const struct service_options *
 		return r;
 	if (service->pool)
 		r = mux_new(service->pool, on_mux, service, &service->mux);
+	else
+		server_mux(service->server, false, NULL); /* nobody will ever ask it */
+	if (r >= 0 && service->pool)
+		r = kernel_new(service->pool, on_kernel, service, &service->kernel);
 	if (r < 0)
 		return error_set_errno(err, ERROR_BUG, "service", -r, "cannot start");
 	return 0;

@@ -9,6 +9,7 @@ struct service_options {
 	const char *replay;  /* tape of sightings to play instead of watching the bus, or NULL */
 	const char *record;  /* file to write a tape to, or NULL */
 	const char *worker;  /* worker program to fork, NULL: connect to the units' sockets */
+	const char *cache;   /* folder for firmware or URL of a mirror, NULL: as it was chosen */
 	const char *storage; /* absolute folder for jobs and firmware, NULL: service/storage.h */
 };
 

@@ -111,7 +111,7 @@ static void link_take_result(struct worker_link *link, sd_json_variant *result)
 		return;
 	}
 	result_error(result, &err);
-	link_end(link, NULL, &err);
+	link_end(link, result, &err);
 }
 
 /* One line. Returns false when the link is over or freed. */

@@ -16,7 +16,8 @@ struct worker_link;
 typedef void (*worker_event_fn)(const char *name, sd_json_variant *event, void *user);
 
 /*
- * The link is over: a result (borrowed for the call) with err == NULL, or result == NULL and why.
+ * The link is over: err == NULL and the result (borrowed for the call), or why there is none. With
+ * err, result is the worker's last line if it told its failure itself, else NULL.
  * Called once, never from inside worker_link_new().
  */
 typedef void (*worker_end_fn)(sd_json_variant *result, const struct error *err, void *user);

@@ -4,78 +4,65 @@
  */
 #include "base/cleanup.h"
 #include "base/text.h"
-#include "worker/catalogue_list.h"
+#include "worker/catalogue_parse.h"
 #include <errno.h>
 #include <string.h>
 
-static int no_answer(struct error *err, const char *what)
-{
-	(void)error_set(err, ERROR_PROTOCOL, "api.ipsw.me", 0, "api.ipsw.me %s", what);
-	return -EBADMSG;
-}
+static const char host[] = "api.ipsw.me";
 
-/* A member that is a text; "" for anything else. Borrowed. */
-static const char *text_of(sd_json_variant *object, const char *key)
+static void said_signed(struct ipsw *ipsw, sd_json_variant *record)
 {
-	sd_json_variant *member = sd_json_variant_by_key(object, key);
+	sd_json_variant *value = sd_json_variant_by_key(record, "signed");
 
-	return sd_json_variant_is_string(member) ? sd_json_variant_string(member) : "";
-}
-
-/* True if the text fits whole. */
-static bool copy_whole(char *dst, size_t dst_bytes, const char *src)
-{
-	text_copy(dst, dst_bytes, src);
-	return strcmp(dst, src) == 0;
-}
-
-static bool hash_is_fine(struct ipsw *entry, const char *hex, size_t digits)
-{
-	return hex[0] == '\0' || (strlen(hex) == digits && ipsw_set_hash(entry, hex) == 0);
+	if (sd_json_variant_is_boolean(value))
+		text_copy(ipsw->said_signed, sizeof(ipsw->said_signed),
+			  sd_json_variant_boolean(value) ? "yes" : "no");
 }
 
 /* Fills what is right; what is not stays empty, so that the rules refuse the record. */
 static struct ipsw record_read(sd_json_variant *record, const char *product)
 {
-	sd_json_variant *size = sd_json_variant_by_key(record, "filesize");
-	struct ipsw entry = {};
+	struct ipsw ipsw = { .size = catalogue_json_number(record, "filesize") };
 
-	if (strcmp(text_of(record, "identifier"), product) != 0 ||
-	    !sd_json_variant_is_unsigned(size) || sd_json_variant_unsigned(size) == 0)
-		return entry;
-	entry.size = sd_json_variant_unsigned(size);
-	text_copy(entry.product, sizeof(entry.product), product);
-	if (!copy_whole(entry.version, sizeof(entry.version), text_of(record, "version")) ||
-	    !copy_whole(entry.build, sizeof(entry.build), text_of(record, "buildid")) ||
-	    !hash_is_fine(&entry, text_of(record, "sha1sum"), IPSW_SHA1_BYTES - 1) ||
-	    !hash_is_fine(&entry, text_of(record, "sha256sum"), IPSW_SHA256_BYTES - 1) ||
-	    ipsw_set_url(&entry, text_of(record, "url")) < 0)
+	if (strcmp(catalogue_json_text(record, "identifier"), product) != 0 || !ipsw.size ||
+	    !catalogue_copy(ipsw.product, sizeof(ipsw.product), product) ||
+	    !catalogue_copy(ipsw.version, sizeof(ipsw.version),
+			    catalogue_json_text(record, "version")) ||
+	    !catalogue_copy(ipsw.build, sizeof(ipsw.build),
+			    catalogue_json_text(record, "buildid")) ||
+	    !catalogue_take_hash(&ipsw, catalogue_json_text(record, "sha1sum"),
+				 IPSW_SHA1_BYTES - 1) ||
+	    !catalogue_take_hash(&ipsw, catalogue_json_text(record, "sha256sum"),
+				 IPSW_SHA256_BYTES - 1) ||
+	    ipsw_set_url(&ipsw, catalogue_json_text(record, "url")) < 0)
 		return (struct ipsw){};
-	return entry;
+	ipsw.released_ms = catalogue_time_ms(catalogue_json_text(record, "releasedate"));
+	said_signed(&ipsw, record);
+	return ipsw;
 }
 
 int catalogue_ipswme_parse(const char *text, size_t n, const char *product, bool is_test,
 			   struct catalogue_list *ret, struct error *err)
 {
-	_cleanup_(sd_json_variant_unrefp) sd_json_variant *device = NULL;
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *device = catalogue_json(text, n);
 	_cleanup_(catalogue_list_done) struct catalogue_list list = {};
 	sd_json_variant *firmwares;
 
-	if (memchr(text, '\0', n) ||
-	    sd_json_parse(text, SD_JSON_PARSE_MUST_BE_OBJECT, &device, NULL, NULL) < 0)
-		return no_answer(err, "sends no list of firmware");
-	if (strcmp(text_of(device, "identifier"), product) != 0)
-		return no_answer(err, "answers for another model than was asked for");
+	if (!device)
+		return catalogue_no_answer(err, host, "sends no list of firmware");
+	if (strcmp(catalogue_json_text(device, "identifier"), product) != 0)
+		return catalogue_no_answer(err, host,
+					   "answers for another model than was asked for");
 	firmwares = sd_json_variant_by_key(device, "firmwares");
 	if (!sd_json_variant_is_array(firmwares))
-		return no_answer(err, "sends a model without its firmware");
+		return catalogue_no_answer(err, host, "sends a model without its firmware");
 	for (size_t i = 0; i < sd_json_variant_elements(firmwares); i++) {
 		sd_json_variant *record = sd_json_variant_by_index(firmwares, i);
-		struct ipsw entry = {};
+		struct ipsw ipsw = {};
 
 		if (sd_json_variant_is_object(record))
-			entry = record_read(record, product);
-		if (catalogue_list_add(&list, &entry, is_test) < 0)
+			ipsw = record_read(record, product);
+		if (catalogue_list_add(&list, &ipsw, CATALOGUE_IPSWME, is_test) < 0)
 			return -ENOMEM;
 	}
 	*ret = TAKE_STRUCT(list);

@@ -7,20 +7,17 @@
  *     ├ "23C71" ─ Restore                        for one that runs this build
  *     └ "23B85" ─ SameAs "23C71"                 followed once
  *
- * URLs are http, hashes SHA-1 in upper case or absent, and no size is told.
+ * URLs are http or, for what must be paid for, protected (passed over); hashes SHA-1 in upper case
+ * or absent, and no size is told.
  */
 #include "base/cleanup.h"
 #include "base/text.h"
-#include "worker/catalogue_list.h"
+#include "worker/catalogue_parse.h"
 #include "worker/property_list.h"
 #include <errno.h>
 #include <string.h>
 
-static int no_answer(struct error *err, const char *what)
-{
-	(void)error_set(err, ERROR_PROTOCOL, "s.mzstatic.com", 0, "s.mzstatic.com %s", what);
-	return -EBADMSG;
-}
+static const char host[] = "s.mzstatic.com";
 
 static void iter_freep(plist_dict_iter *iter)
 {
@@ -92,6 +89,25 @@ static struct ipsw restore_read(plist_t restore, const char *product)
 	return entry;
 }
 
+/* What must be paid for has no address that anybody can use: it is not there. */
+static bool is_protected(plist_t restore)
+{
+	const char *url = property_list_text(restore, "FirmwareURL");
+
+	return url && strncmp(url, "protected:", sizeof("protected:") - 1) == 0;
+}
+
+static int restore_add(plist_t restore, const char *product, bool is_test,
+		       struct catalogue_list *list)
+{
+	struct ipsw ipsw;
+
+	if (!restore || is_protected(restore))
+		return 0;
+	ipsw = restore_read(restore, product);
+	return catalogue_list_add(list, &ipsw, CATALOGUE_APPLE, is_test);
+}
+
 static int builds_read(plist_t builds, const char *product, bool is_test,
 		       struct catalogue_list *list)
 {
@@ -100,18 +116,53 @@ static int builds_read(plist_t builds, const char *product, bool is_test,
 	plist_dict_new_iter(builds, &iter);
 	for (;;) {
 		_cleanup_(key_freep) char *key = NULL;
-		plist_t build = NULL, restore = NULL;
-		struct ipsw entry;
+		plist_t build = NULL;
 
 		plist_dict_next_item(builds, iter, &key, &build);
 		if (!key)
 			return 0;
-		if (plist_get_node_type(build) == PLIST_DICT)
-			restore = restore_of(builds, build);
-		if (!restore)
+		if (plist_get_node_type(build) == PLIST_DICT &&
+		    restore_add(restore_of(builds, build), product, is_test, list) < 0)
+			return -ENOMEM;
+	}
+}
+
+/* What each product of one numbered list is offered if it cannot tell what it runs. */
+static int products_read(plist_t products, bool is_test, struct catalogue_list *list)
+{
+	_cleanup_(iter_freep) plist_dict_iter iter = NULL;
+
+	plist_dict_new_iter(products, &iter);
+	for (;;) {
+		_cleanup_(key_freep) char *key = NULL;
+		plist_t builds = NULL, unknown;
+
+		plist_dict_next_item(products, iter, &key, &builds);
+		if (!key)
+			return 0;
+		if (plist_get_node_type(builds) != PLIST_DICT || !ipsw_product_is_plain(key))
 			continue;
-		entry = restore_read(restore, product);
-		if (catalogue_list_add(list, &entry, is_test) < 0)
+		unknown = property_list_dict(builds, "Unknown");
+		if (unknown && restore_add(restore_of(builds, unknown), key, is_test, list) < 0)
+			return -ENOMEM;
+	}
+}
+
+static int lists_read(plist_t lists, bool is_test, struct catalogue_list *list)
+{
+	_cleanup_(iter_freep) plist_dict_iter iter = NULL;
+
+	plist_dict_new_iter(lists, &iter);
+	for (;;) {
+		_cleanup_(key_freep) char *key = NULL;
+		plist_t one = NULL, products = NULL;
+
+		plist_dict_next_item(lists, iter, &key, &one);
+		if (!key)
+			return 0;
+		if (plist_get_node_type(one) == PLIST_DICT)
+			products = property_list_dict(one, "MobileDeviceSoftwareVersions");
+		if (products && products_read(products, is_test, list) < 0)
 			return -ENOMEM;
 	}
 }
@@ -122,15 +173,20 @@ int catalogue_itunes_parse(const char *text, size_t n, const char *product, bool
 	_cleanup_(plist_freep) plist_t root = property_list_parse(text, n);
 	_cleanup_(catalogue_list_done) struct catalogue_list list = {};
 	plist_t lists, builds;
+	int r = 0;
 
 	if (!root)
-		return no_answer(err, "sends no version list");
+		return catalogue_no_answer(err, host, "sends no version list");
 	lists = property_list_dict(root, "MobileDeviceSoftwareVersionsByVersion");
 	if (!lists)
-		return no_answer(err, "sends a version list without versions");
-	builds = product_find(lists, product);
-	if (builds && builds_read(builds, product, is_test, &list) < 0)
-		return -ENOMEM;
+		return catalogue_no_answer(err, host, "sends a version list without versions");
+	builds = product ? product_find(lists, product) : NULL;
+	if (!product)
+		r = lists_read(lists, is_test, &list);
+	else if (builds)
+		r = builds_read(builds, product, is_test, &list);
+	if (r < 0)
+		return r;
 	*ret = TAKE_STRUCT(list);
 	return 0;
 }

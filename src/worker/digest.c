@@ -41,12 +41,21 @@ int digest_reset(struct digest *digest)
 	return fine ? 0 : -ENOMEM;
 }
 
+int digest_add_sha1(struct digest *digest, const void *bytes, size_t n)
+{
+	return EVP_DigestUpdate(digest->sha1, bytes, n) == 1 ? 0 : -ENOMEM;
+}
+
+int digest_add_sha256(struct digest *digest, const void *bytes, size_t n)
+{
+	return EVP_DigestUpdate(digest->sha256, bytes, n) == 1 ? 0 : -ENOMEM;
+}
+
 int digest_add(struct digest *digest, const void *bytes, size_t n)
 {
-	bool fine = EVP_DigestUpdate(digest->sha1, bytes, n) == 1 &&
-		    EVP_DigestUpdate(digest->sha256, bytes, n) == 1;
+	int r = digest_add_sha1(digest, bytes, n);
 
-	return fine ? 0 : -ENOMEM;
+	return r < 0 ? r : digest_add_sha256(digest, bytes, n);
 }
 
 int digest_copy(struct digest *dst, const struct digest *src)

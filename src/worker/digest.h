@@ -17,6 +17,9 @@ static inline void digest_freep(struct digest **p)
 /* Forgets all bytes. As all of these: 0 or -ENOMEM. */
 int digest_reset(struct digest *digest);
 int digest_add(struct digest *digest, const void *bytes, size_t n);
+/* One of both alone; the two may be called by two threads at once. Each gets all bytes. */
+int digest_add_sha1(struct digest *digest, const void *bytes, size_t n);
+int digest_add_sha256(struct digest *digest, const void *bytes, size_t n);
 /* As if src's bytes had been dst's. */
 int digest_copy(struct digest *dst, const struct digest *src);
 /* What the bytes so far have; more may follow. Lower-case hex. */

@@ -9,41 +9,46 @@ static bool etags_differ(const char *a, const char *b)
 	return a[0] && b[0] && strcmp(a, b) != 0;
 }
 
-static enum fetch_answer judge_part(const struct http_head *head, uint64_t offset, uint64_t size,
-				    const char *etag, const char **ret_why)
+static enum fetch_answer judge_part(const struct http_head *head, const struct fetch_asked *asked,
+				    const char **ret_why)
 {
 	uint64_t first = 0, last = 0, total = 0;
 
-	if (etags_differ(head->etag, etag)) {
+	if (etags_differ(head->etag, asked->etag)) {
 		*ret_why = "has another file there now";
 		return FETCH_CHANGED;
 	}
-	if (http_range_parse(head->range, &first, &last, &total) < 0 || first != offset ||
-	    last + 1 != total || (head->has_length && head->length != total - first)) {
+	if (http_range_parse(head->range, &first, &last, &total) < 0 || first != asked->at ||
+	    (total == asked->size && last + 1 != asked->end) ||
+	    (head->has_length && head->length != last + 1 - first)) {
 		*ret_why = "sends another part of the file than was asked for";
 		return FETCH_WRONG;
 	}
-	if (total != size) {
+	if (total != asked->size) {
 		*ret_why = "has a file of another size than the catalogue tells";
 		return FETCH_WRONG;
 	}
 	return FETCH_TAKE;
 }
 
-static enum fetch_answer judge_whole(const struct http_head *head, uint64_t offset, uint64_t size,
+static enum fetch_answer judge_whole(const struct http_head *head, const struct fetch_asked *asked,
 				     const char **ret_why)
 {
-	if (head->has_length && head->length != size) {
+	if (head->has_length && head->length != asked->size) {
 		*ret_why = "has a file of another size than the catalogue tells";
 		return FETCH_WRONG;
 	}
-	if (offset == 0)
+	if (asked->at == 0)
 		return FETCH_TAKE;
+	if (etags_differ(head->etag, asked->etag)) {
+		*ret_why = "has another file there now";
+		return FETCH_CHANGED;
+	}
 	*ret_why = "sends the file from its begin again";
 	return FETCH_REWIND;
 }
 
-static enum fetch_answer judge_refusal(const struct http_head *head, uint64_t offset,
+static enum fetch_answer judge_refusal(const struct http_head *head, uint64_t at,
 				       const char **ret_why)
 {
 	switch (head->status) {
@@ -55,7 +60,7 @@ static enum fetch_answer judge_refusal(const struct http_head *head, uint64_t of
 		return FETCH_GONE;
 	case 416:
 		*ret_why = "has a shorter file there now";
-		return offset > 0 ? FETCH_CHANGED : FETCH_WRONG;
+		return at > 0 ? FETCH_CHANGED : FETCH_WRONG;
 	case 412:
 		*ret_why = "has another file there now";
 		return FETCH_CHANGED;
@@ -70,8 +75,8 @@ static enum fetch_answer judge_refusal(const struct http_head *head, uint64_t of
 	}
 }
 
-enum fetch_answer fetch_answer_judge(const struct http_head *head, uint64_t offset, uint64_t size,
-				     const char *etag, const char **ret_why)
+enum fetch_answer fetch_answer_judge(const struct http_head *head, const struct fetch_asked *asked,
+				     const char **ret_why)
 {
 	bool is_body = head->status == 200 || head->status == 206;
 
@@ -88,8 +93,8 @@ enum fetch_answer fetch_answer_judge(const struct http_head *head, uint64_t offs
 		return FETCH_WRONG;
 	}
 	if (head->status == 206)
-		return judge_part(head, offset, size, etag, ret_why);
+		return judge_part(head, asked, ret_why);
 	if (head->status == 200)
-		return judge_whole(head, offset, size, ret_why);
-	return judge_refusal(head, offset, ret_why);
+		return judge_whole(head, asked, ret_why);
+	return judge_refusal(head, asked->at, ret_why);
 }

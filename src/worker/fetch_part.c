@@ -1,26 +1,25 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A part owns the locked descriptor of NAME.part and the digest of its bytes:
+ * A part owns the locked descriptor of HASH.ipsw.part, the digest of its bytes, and marks:
  *
- *   NAME.part   | 64 MiB | 64 MiB | … | rest |        |
- *               0                        committed   done = end of the file
+ *   HASH.ipsw.part   | 8 MiB | 8 MiB | … | 64 MiB | … |  written, hashed …  |
+ *                    0       mark    mark     mark    mark = committed
  *
- * Invariants: the digest is that of bytes 0 to done; prefixes[i] is the SHA-256 of the first i + 1
- * whole segments; NAME.part.json tells nothing that was not synced before. After a crash bytes
- * behind `committed` are thrown away: nobody can say what they are.
- *
- * NAME.part.json: v, url, etag, size, sha1, sha256 as they were asked for, committed, prefixes (the
- * last one is that of all committed bytes).
+ * Invariants: marks[i] is the SHA-256 of the first i marks' bytes, once the hashing thread has come
+ * there (of what was there before the run: only those that the state needs); HASH.ipsw.part.json
+ * tells nothing that was not synced before. After a crash bytes behind `committed` are thrown away:
+ * nobody can say what they are. Two threads may fill it; what they share is the etag, which has a
+ * lock, and marks, which fetch_flow.c hands over.
  */
 #include "worker/fetch_part.h"
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "worker/fetch_space.h"
+#include "worker/fetch_state.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <stddef.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -28,26 +27,23 @@
 #include <unistd.h>
 
 enum {
-	STATE_VERSION = 1,
-	STATE_BYTES_MAX = 256 * 1024,
-	NAME_BYTES = 256,
 	OPEN_TRIES = 5,
-	COMMIT_MS = 5000,
 	READ_BYTES = 1024 * 1024,
-	PREFIXES_MAX = 512, /* 32 GiB */
+	DIRECT_BYTES = 4096, /* what goes past the cache begins and ends at multiples of it */
+	DIRECT_LEAST = 1024 * 1024,
 };
-static const uint64_t segment_bytes = 64ULL << 20;
 
 struct part {
-	int folder_fd;      /* borrowed */
-	const char *folder; /* borrowed */
+	struct fetch_place place; /* its folder is borrowed */
 	int fd;
+	int direct_fd; /* of the same file, past the kernel's cache; -1: its disk has no such way */
 	struct ipsw wanted;
+	pthread_mutex_t etag_lock;
 	char etag[HTTP_ETAG_BYTES];
+	char etag_url[IPSW_PATH_BYTES];
 	struct digest *digest;
-	uint64_t done, committed, committed_ms;
-	size_t prefix_count;
-	char prefixes[PREFIXES_MAX][IPSW_SHA256_BYTES];
+	uint64_t done;
+	char (*marks)[IPSW_SHA256_BYTES]; /* of size / part_mark_bytes + 1 */
 };
 
 static int memory_error(struct error *err)
@@ -55,28 +51,30 @@ static int memory_error(struct error *err)
 	return error_set_errno(err, ERROR_BUG, "worker", ENOMEM, "Cannot keep the download");
 }
 
-static void name_make(const struct part *part, const char *ending, char ret[static NAME_BYTES])
-{
-	snprintf(ret, NAME_BYTES, "%s%s", part->wanted.name, ending);
-}
-
 /* --- opening */
+
+static int busy_error(struct error *err)
+{
+	return error_set(err, ERROR_BUSY, "worker", 0,
+			 "Another download writes this firmware file already. Wait for it");
+}
 
 /* 1: locked, and still the file of this name; 0: it was renamed meanwhile, again. */
 static int lock_try(struct part *part, const char *name, struct error *err)
 {
 	struct stat ours, named;
 
-	part->fd = openat(part->folder_fd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	part->fd =
+	    openat(part->place.folder_fd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (part->fd < 0)
-		return space_write_error(errno, part->folder, err);
+		return space_write_error(errno, part->place.folder, err);
 	if (flock(part->fd, LOCK_EX | LOCK_NB) < 0)
-		return error_set(err, ERROR_BUSY, "worker", 0,
-				 "Another download writes this firmware file already. Wait for it");
+		return busy_error(err);
 	if (fstat(part->fd, &ours) < 0 || !S_ISREG(ours.st_mode))
 		return error_set(err, ERROR_NO_SPACE, "worker", 0,
-				 "%s in %.80s is no file. Move it away", name, part->folder);
-	if (fstatat(part->folder_fd, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+				 "%.80s in %.80s is no file. Move it away", name,
+				 part->place.folder);
+	if (fstatat(part->place.folder_fd, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    named.st_ino == ours.st_ino && named.st_dev == ours.st_dev)
 		return 1;
 	close(part->fd);
@@ -84,30 +82,100 @@ static int lock_try(struct part *part, const char *name, struct error *err)
 	return 0;
 }
 
-int part_open(int folder_fd, const char *folder, const struct ipsw *wanted, struct part **ret,
-	      struct error *err)
+/* Bytes that nobody reads soon cost twice as much by way of the kernel's cache, and push out what
+ * is of use there. */
+static void direct_open(struct part *part, const char *name)
 {
-	_cleanup_(part_freep) struct part *part = calloc(1, sizeof(*part));
-	char name[NAME_BYTES];
+	struct stat ours, theirs;
+
+	part->direct_fd = openat(part->place.folder_fd, name,
+				 O_WRONLY | O_DIRECT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (part->direct_fd < 0 ||
+	    (fstat(part->fd, &ours) == 0 && fstat(part->direct_fd, &theirs) == 0 &&
+	     ours.st_ino == theirs.st_ino && ours.st_dev == theirs.st_dev))
+		return;
+	close(part->direct_fd);
+	part->direct_fd = -1;
+}
+
+/* A part under another name gets ours, its state first: a part without one begins anew. */
+static int part_adopt(const struct fetch_place *place, const char *other, struct error *err)
+{
+	struct fetch_place theirs = *place;
+	char from[PLACE_NAME_BYTES], to[PLACE_NAME_BYTES];
+	_cleanup_close_ int fd = -1;
+
+	text_copy(theirs.stem, sizeof(theirs.stem), other);
+	fetch_place_name(&theirs, ".part", from);
+	fd = openat(place->folder_fd, from, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0)
+		return 0;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return busy_error(err);
+	fetch_place_name(&theirs, ".part.json", from);
+	fetch_place_name(place, ".part.json", to);
+	(void)renameat(place->folder_fd, from, place->folder_fd, to);
+	fetch_place_name(&theirs, ".part", from);
+	fetch_place_name(place, ".part", to);
+	/* another fetch may have been faster */
+	if (renameat(place->folder_fd, from, place->folder_fd, to) < 0 && errno != ENOENT)
+		return space_write_error(errno, place->folder, err);
+	return 0;
+}
+
+static int parts_adopt(const struct fetch_place *place, const struct ipsw *wanted,
+		       struct error *err)
+{
+	char name[PLACE_NAME_BYTES];
 	int r = 0;
 
+	fetch_place_name(place, ".part", name);
+	for (size_t i = 0; r == 0 && faccessat(place->folder_fd, name, F_OK, 0) < 0; i++) {
+		char other[PLACE_NAME_BYTES];
+
+		if (!fetch_place_other_name(place, wanted, i, other))
+			break;
+		r = part_adopt(place, other, err);
+	}
+	return r;
+}
+
+static int part_new(const struct fetch_place *place, const struct ipsw *wanted, struct part **ret)
+{
+	_cleanup_(part_freep) struct part *part = calloc(1, sizeof(*part));
+
 	if (!part)
-		return memory_error(err);
-	part->fd = -1;
-	part->folder_fd = folder_fd;
-	part->folder = folder;
+		return -ENOMEM;
+	part->fd = part->direct_fd = -1;
+	part->place = *place;
 	part->wanted = *wanted;
-	part->committed_ms = clock_now_ms();
-	if (digest_new(&part->digest) < 0)
+	pthread_mutex_init(&part->etag_lock, NULL);
+	part->marks = calloc((size_t)(wanted->size / part_mark_bytes) + 1, sizeof(*part->marks));
+	if (!part->marks || digest_new(&part->digest) < 0)
+		return -ENOMEM;
+	*ret = TAKE(part);
+	return 0;
+}
+
+int part_open(const struct fetch_place *place, const struct ipsw *wanted, struct part **ret,
+	      struct error *err)
+{
+	_cleanup_(part_freep) struct part *part = NULL;
+	char name[PLACE_NAME_BYTES];
+	int r = parts_adopt(place, wanted, err);
+
+	if (r < 0)
+		return r;
+	if (part_new(place, wanted, &part) < 0)
 		return memory_error(err);
-	name_make(part, ".part", name);
+	fetch_place_name(place, ".part", name);
 	for (int i = 0; r == 0 && i < OPEN_TRIES; i++)
 		r = lock_try(part, name, err);
 	if (r < 0)
 		return r;
 	if (r == 0)
-		return error_set(err, ERROR_BUSY, "worker", 0,
-				 "Another download writes this firmware file already. Wait for it");
+		return busy_error(err);
+	direct_open(part, name);
 	*ret = TAKE(part);
 	return 0;
 }
@@ -118,7 +186,11 @@ struct part *part_free(struct part *part)
 		return NULL;
 	if (part->fd >= 0)
 		close(part->fd);
+	if (part->direct_fd >= 0)
+		close(part->direct_fd);
 	digest_free(part->digest);
+	pthread_mutex_destroy(&part->etag_lock);
+	free(part->marks);
 	free(part);
 	return NULL;
 }
@@ -128,206 +200,184 @@ uint64_t part_done(const struct part *part)
 	return part->done;
 }
 
-const char *part_etag(const struct part *part)
+const char *part_etag(const struct part *part, const char *url)
 {
-	return part->etag;
+	return strcmp(part->etag_url, url) == 0 ? part->etag : "";
 }
 
-void part_set_etag(struct part *part, const char *etag)
+void part_set_etag(struct part *part, const char *url, const char *etag)
 {
+	pthread_mutex_lock(&part->etag_lock);
 	text_copy(part->etag, sizeof(part->etag), etag);
+	text_copy(part->etag_url, sizeof(part->etag_url), url);
+	pthread_mutex_unlock(&part->etag_lock);
 }
 
 /* --- the state file */
 
-struct state {
-	const char *url, *etag, *sha1, *sha256;
-	uint64_t version, size, committed;
-	sd_json_variant *prefixes; /* borrowed, an array */
-};
-
-#define STATE_FIELD(name, type, dispatch, member)                                                  \
-	{ name, SD_JSON_VARIANT_##type, sd_json_dispatch_##dispatch,                               \
-	  offsetof(struct state, member), SD_JSON_MANDATORY | SD_JSON_REFUSE_NULL }
-
-static const sd_json_dispatch_field state_fields[] = {
-	STATE_FIELD("v", UNSIGNED, uint64, version),
-	STATE_FIELD("url", STRING, const_string, url),
-	STATE_FIELD("etag", STRING, const_string, etag),
-	STATE_FIELD("size", UNSIGNED, uint64, size),
-	STATE_FIELD("sha1", STRING, const_string, sha1),
-	STATE_FIELD("sha256", STRING, const_string, sha256),
-	STATE_FIELD("committed", UNSIGNED, uint64, committed),
-	STATE_FIELD("prefixes", ARRAY, variant_noref, prefixes),
-	{},
-};
-
-static bool is_same_or_unknown(const char *a, const char *b)
+/* 0, or -ENOENT: there is none that is whole and of this file. */
+static int state_load(const struct part *part, struct fetch_state *ret)
 {
-	return a[0] == '\0' || b[0] == '\0' || strcmp(a, b) == 0;
-}
-
-/* Whether the state is of the file that is wanted, with numbers that can be. */
-static bool state_fits(const struct part *part, const struct state *state)
-{
-	uint64_t segments = (state->committed + segment_bytes - 1) / segment_bytes;
-
-	return state->version == STATE_VERSION && strcmp(state->url, part->wanted.url) == 0 &&
-	       state->size == part->wanted.size && state->committed <= state->size &&
-	       is_same_or_unknown(state->sha1, part->wanted.sha1) &&
-	       is_same_or_unknown(state->sha256, part->wanted.sha256) &&
-	       strlen(state->etag) < HTTP_ETAG_BYTES && segments <= PREFIXES_MAX &&
-	       sd_json_variant_elements(state->prefixes) == segments;
-}
-
-/* NULL if there is none that is whole. */
-static sd_json_variant *state_load(const struct part *part)
-{
+	_cleanup_(fetch_state_done) struct fetch_state state = {};
 	_cleanup_free_ char *text = NULL;
 	_cleanup_close_ int fd = -1;
-	sd_json_variant *object = NULL;
-	char name[NAME_BYTES];
+	char name[PLACE_NAME_BYTES];
 	size_t n = 0;
 
-	name_make(part, ".part.json", name);
-	fd = openat(part->folder_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (fd < 0 || file_read_whole(fd, STATE_BYTES_MAX, &text, &n) < 0 || memchr(text, '\0', n))
-		return NULL;
-	if (sd_json_parse(text, SD_JSON_PARSE_MUST_BE_OBJECT, &object, NULL, NULL) < 0)
-		return NULL;
-	return object;
-}
-
-static int prefixes_build(const struct part *part, sd_json_variant **ret)
-{
-	_cleanup_(sd_json_variant_unrefp) sd_json_variant *list = NULL;
-	char rest[IPSW_SHA256_BYTES];
-	int r = sd_json_variant_new_array(&list, NULL, 0);
-
-	for (size_t i = 0; r >= 0 && i < part->prefix_count; i++)
-		r = sd_json_variant_append_arrayb(&list, SD_JSON_BUILD_STRING(part->prefixes[i]));
-	if (r >= 0 && part->done % segment_bytes != 0) {
-		r = digest_sha256(part->digest, rest);
-		if (r >= 0)
-			r = sd_json_variant_append_arrayb(&list, SD_JSON_BUILD_STRING(rest));
-	}
-	if (r < 0)
-		return r;
-	*ret = TAKE(list);
+	fetch_place_name(&part->place, ".part.json", name);
+	fd = openat(part->place.folder_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0 || file_read_whole(fd, STATE_BYTES_MAX, &text, &n) < 0 ||
+	    fetch_state_parse(text, n, &state) < 0 || !fetch_state_fits(&state, &part->wanted))
+		return -ENOENT;
+	*ret = TAKE_STRUCT(state);
 	return 0;
 }
 
-static int state_write(struct part *part, struct error *err)
+/* Prefixes of whole segments, and of all bytes before `at`. */
+static int prefixes_build(const struct part *part, uint64_t at, struct fetch_state *state)
 {
-	_cleanup_(sd_json_variant_unrefp) sd_json_variant *object = NULL, *prefixes = NULL;
-	_cleanup_free_ char *text = NULL;
-	char name[NAME_BYTES];
-	int r = prefixes_build(part, &prefixes);
+	static const uint64_t marks_each = state_segment_bytes / part_mark_bytes;
+	size_t count = (size_t)(at / state_segment_bytes);
 
-	if (r < 0)
-		return memory_error(err);
-	r = sd_json_buildo(&object, SD_JSON_BUILD_PAIR_UNSIGNED("v", STATE_VERSION),
-			   SD_JSON_BUILD_PAIR_STRING("url", part->wanted.url),
-			   SD_JSON_BUILD_PAIR_STRING("etag", part->etag),
-			   SD_JSON_BUILD_PAIR_UNSIGNED("size", part->wanted.size),
-			   SD_JSON_BUILD_PAIR_STRING("sha1", part->wanted.sha1),
-			   SD_JSON_BUILD_PAIR_STRING("sha256", part->wanted.sha256),
-			   SD_JSON_BUILD_PAIR_UNSIGNED("committed", part->done),
-			   SD_JSON_BUILD_PAIR_VARIANT("prefixes", prefixes));
-	if (r < 0 || sd_json_variant_format(object, SD_JSON_FORMAT_NEWLINE, &text) < 0)
-		return memory_error(err);
-	name_make(part, ".part.json", name);
-	r = file_write_whole(part->folder_fd, name, text, strlen(text));
-	return r < 0 ? space_write_error(-r, part->folder, err) : 0;
+	state->prefixes = calloc(count + 1, sizeof(*state->prefixes));
+	if (!state->prefixes)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		text_copy(state->prefixes[i], IPSW_SHA256_BYTES, part->marks[(i + 1) * marks_each]);
+	state->prefix_count = count;
+	if (at % state_segment_bytes == 0)
+		return 0;
+	state->prefix_count++;
+	if (at % part_mark_bytes != 0)
+		return digest_sha256(part->digest, state->prefixes[count]);
+	text_copy(state->prefixes[count], IPSW_SHA256_BYTES, part->marks[at / part_mark_bytes]);
+	return 0;
 }
 
-int part_commit(struct part *part, struct error *err)
+static int state_build(struct part *part, uint64_t at, struct fetch_state *state)
 {
+	text_copy(state->url, sizeof(state->url), part->wanted.url);
+	text_copy(state->sha1, sizeof(state->sha1), part->wanted.sha1);
+	text_copy(state->sha256, sizeof(state->sha256), part->wanted.sha256);
+	state->size = part->wanted.size;
+	state->committed = at;
+	pthread_mutex_lock(&part->etag_lock);
+	text_copy(state->etag, sizeof(state->etag), part->etag);
+	text_copy(state->from, sizeof(state->from),
+		  part->etag_url[0] ? part->etag_url : part->wanted.url);
+	pthread_mutex_unlock(&part->etag_lock);
+	return prefixes_build(part, at, state);
+}
+
+int part_commit(struct part *part, uint64_t at, struct error *err)
+{
+	_cleanup_(fetch_state_done) struct fetch_state state = {};
+	_cleanup_free_ char *text = NULL;
+	char name[PLACE_NAME_BYTES];
 	int r;
 
-	if (part->committed == part->done)
-		return 0;
 	if (fdatasync(part->fd) < 0)
-		return space_write_error(errno, part->folder, err);
-	r = state_write(part, err);
-	if (r < 0)
-		return r;
-	part->committed = part->done;
-	part->committed_ms = clock_now_ms();
-	return 0;
+		return space_write_error(errno, part->place.folder, err);
+	if (state_build(part, at, &state) < 0 || fetch_state_format(&state, &text) < 0)
+		return memory_error(err);
+	fetch_place_name(&part->place, ".part.json", name);
+	r = file_write_whole(part->place.folder_fd, name, text, strlen(text));
+	return r < 0 ? space_write_error(-r, part->place.folder, err) : 0;
 }
 
 /* --- bytes */
 
-static int prefix_keep(struct part *part, struct error *err)
+/* -EINVAL: it is not done in this way. */
+static int write_direct(struct part *part, uint64_t at, const void *bytes, size_t n)
 {
-	if (part->prefix_count == PREFIXES_MAX)
-		return error_set(err, ERROR_UNSUPPORTED, "worker", 0,
-				 "The firmware file is larger than any real one");
-	if (digest_sha256(part->digest, part->prefixes[part->prefix_count]) < 0)
-		return memory_error(err);
-	part->prefix_count++;
-	return 0;
-}
+	int r;
 
-/* Bytes that lie within one segment. */
-static int segment_append(struct part *part, const void *bytes, size_t n, struct error *err)
-{
-	int r = file_write_at(part->fd, bytes, n, part->done);
-
-	if (r < 0)
-		return space_write_error(-r, part->folder, err);
-	if (digest_add(part->digest, bytes, n) < 0)
-		return memory_error(err);
-	part->done += n;
-	if (part->done % segment_bytes != 0)
-		return 0;
-	r = prefix_keep(part, err);
-	return r < 0 ? r : part_commit(part, err);
-}
-
-int part_append(struct part *part, const void *bytes, size_t n, struct error *err)
-{
-	const char *at = bytes;
-
-	while (n > 0) {
-		uint64_t room = segment_bytes - part->done % segment_bytes;
-		size_t take = n < room ? n : (size_t)room;
-		int r = segment_append(part, at, take, err);
-
-		if (r < 0)
-			return r;
-		at += take;
-		n -= take;
+	if (part->direct_fd < 0 || n < DIRECT_LEAST ||
+	    (at | n | (uintptr_t)bytes) % DIRECT_BYTES != 0)
+		return -EINVAL;
+	r = file_write_at(part->direct_fd, bytes, n, at);
+	if (r == -EINVAL) {
+		close(part->direct_fd);
+		part->direct_fd = -1;
 	}
-	if (clock_now_ms() - part->committed_ms >= COMMIT_MS)
-		return part_commit(part, err);
-	return 0;
+	return r;
+}
+
+int part_write(struct part *part, uint64_t at, const void *bytes, size_t n, struct error *err)
+{
+	int r = write_direct(part, at, bytes, n);
+
+	if (r == -EINVAL)
+		r = file_write_at(part->fd, bytes, n, at);
+	if (r < 0)
+		return space_write_error(-r, part->place.folder, err);
+	/* on its way early, so that the next commit has little to wait for; no promise, so a
+	 * failure shows there */
+	if (at / part_mark_bytes != (at + n) / part_mark_bytes)
+		(void)sync_file_range(part->fd, (off_t)(at - at % part_mark_bytes),
+				      (off_t)part_mark_bytes, SYNC_FILE_RANGE_WRITE);
+	return digest_add_sha1(part->digest, bytes, n) < 0 ? memory_error(err) : 0;
+}
+
+int part_hash(struct part *part, const void *bytes, size_t n, struct error *err)
+{
+	return digest_add_sha256(part->digest, bytes, n) < 0 ? memory_error(err) : 0;
+}
+
+int part_mark(struct part *part, uint64_t at, struct error *err)
+{
+	if (at % part_mark_bytes != 0)
+		return 0;
+	return digest_sha256(part->digest, part->marks[at / part_mark_bytes]) < 0
+		   ? memory_error(err)
+		   : 0;
+}
+
+void part_rest(struct part *part, uint64_t at)
+{
+	part->done = at;
+}
+
+static void part_unlink(const struct fetch_place *place)
+{
+	char name[PLACE_NAME_BYTES], state[PLACE_NAME_BYTES];
+
+	fetch_place_name(place, ".part", name);
+	fetch_place_name(place, ".part.json", state);
+	(void)unlinkat(place->folder_fd, name, 0);
+	(void)unlinkat(place->folder_fd, state, 0);
 }
 
 void part_drop(struct part *part)
 {
-	char name[NAME_BYTES], state[NAME_BYTES];
+	part_unlink(&part->place);
+}
 
-	name_make(part, ".part", name);
-	name_make(part, ".part.json", state);
-	(void)unlinkat(part->folder_fd, name, 0);
-	(void)unlinkat(part->folder_fd, state, 0);
+void part_clear(const struct fetch_place *place)
+{
+	char name[PLACE_NAME_BYTES];
+	_cleanup_close_ int fd = -1;
+
+	fetch_place_name(place, ".part", name);
+	fd = openat(place->folder_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0 ? errno == ENOENT : flock(fd, LOCK_EX | LOCK_NB) == 0)
+		part_unlink(place);
 }
 
 int part_restart(struct part *part, struct error *err)
 {
-	char name[NAME_BYTES];
+	char name[PLACE_NAME_BYTES];
 
-	name_make(part, ".part.json", name);
-	(void)unlinkat(part->folder_fd, name, 0);
-	part->done = part->committed = 0;
-	part->prefix_count = 0;
-	part->etag[0] = '\0';
+	fetch_place_name(&part->place, ".part.json", name);
+	(void)unlinkat(part->place.folder_fd, name, 0);
+	part->done = 0;
+	part_set_etag(part, "", "");
 	if (digest_reset(part->digest) < 0)
 		return memory_error(err);
-	return ftruncate(part->fd, 0) < 0 ? space_write_error(errno, part->folder, err) : 0;
+	return ftruncate(part->fd, 0) < 0 ? space_write_error(errno, part->place.folder, err) : 0;
 }
+
+/* --- what lies there */
 
 /* Adds the file's bytes from `from` to `to` to the digest. 1, 0 if they cannot be read, or what
  * progress returned. */
@@ -357,14 +407,21 @@ static int range_digest(const struct part *part, struct digest *digest, uint64_t
 	return 1;
 }
 
-/* Takes the next segment if its bytes are right: 1; 0 if they are not; or a negative errno. */
-static int segment_resume(struct part *part, const struct state *state, part_progress_fn progress,
-			  void *context)
+/* Of what range_digest() returned. */
+static int digest_error(int r, struct error *err)
 {
-	sd_json_variant *prefix =
-	    sd_json_variant_by_index(state->prefixes, part->done / segment_bytes);
+	if (r == -ENOMEM)
+		return memory_error(err);
+	return error_set_errno(err, ERROR_CANCELLED, "worker", -r, "Nobody listens");
+}
+
+/* Takes the next segment if its bytes are right: 1; 0 if they are not; or a negative errno. */
+static int segment_resume(struct part *part, const struct fetch_state *state,
+			  part_progress_fn progress, void *context)
+{
+	const char *prefix = state->prefixes[part->done / state_segment_bytes];
 	_cleanup_(digest_freep) struct digest *saved = NULL;
-	uint64_t to = part->done + segment_bytes;
+	uint64_t to = part->done + state_segment_bytes;
 	char sha256[IPSW_SHA256_BYTES];
 	int r;
 
@@ -377,84 +434,74 @@ static int segment_resume(struct part *part, const struct state *state, part_pro
 		return r;
 	if (r > 0 && digest_sha256(part->digest, sha256) < 0)
 		return -ENOMEM;
-	if (r == 0 || !sd_json_variant_is_string(prefix) ||
-	    strcmp(sha256, sd_json_variant_string(prefix)) != 0)
+	if (r == 0 || strcmp(sha256, prefix) != 0)
 		return digest_copy(part->digest, saved); /* 0 or -ENOMEM */
 	part->done = to;
+	if (to % part_mark_bytes == 0)
+		text_copy(part->marks[to / part_mark_bytes], IPSW_SHA256_BYTES, sha256);
 	return 1;
-}
-
-static int state_resume(struct part *part, const struct state *state, part_progress_fn progress,
-			void *context, struct error *err)
-{
-	int r = 1;
-
-	while (r > 0 && part->done < state->committed) {
-		r = segment_resume(part, state, progress, context);
-		if (r > 0 && part->done % segment_bytes == 0 && prefix_keep(part, err) < 0)
-			return -EOPNOTSUPP;
-	}
-	if (r == -ENOMEM)
-		return memory_error(err);
-	if (r < 0)
-		return error_set_errno(err, ERROR_CANCELLED, "worker", -r, "Nobody listens");
-	part->committed = part->done;
-	if (ftruncate(part->fd, (off_t)part->done) < 0)
-		return space_write_error(errno, part->folder, err);
-	return 0;
 }
 
 int part_resume(struct part *part, part_progress_fn progress, void *context, struct error *err)
 {
-	_cleanup_(sd_json_variant_unrefp) sd_json_variant *object = state_load(part);
-	struct state state = {};
+	_cleanup_(fetch_state_done) struct fetch_state state = {};
+	int r = 1;
 
-	if (!object || sd_json_dispatch(object, state_fields, 0, &state) < 0 ||
-	    !state_fits(part, &state))
+	if (state_load(part, &state) < 0)
 		return part_restart(part, err);
-	part_set_etag(part, state.etag);
-	return state_resume(part, &state, progress, context, err);
+	part_set_etag(part, state.from, state.etag);
+	while (r > 0 && part->done < state.committed)
+		r = segment_resume(part, &state, progress, context);
+	if (r < 0)
+		return digest_error(r, err);
+	if (ftruncate(part->fd, (off_t)part->done) < 0)
+		return space_write_error(errno, part->place.folder, err);
+	return 0;
 }
 
 /* --- the end */
 
-/* The bytes as the disk has them, not as memory remembers them. */
-static int part_reread(struct part *part, struct digest *digest, struct error *err)
+/* The bytes as the disk has them, not as memory remembers them. 1: they are right; 0: they are not;
+ * or a negative errno with err set. */
+static int part_reread(struct part *part, struct digest *digest, part_progress_fn progress,
+		       void *context, struct error *err)
 {
 	int r;
 
 	(void)posix_fadvise(part->fd, 0, 0, POSIX_FADV_DONTNEED);
 	if (digest_reset(digest) < 0)
 		return memory_error(err);
-	r = range_digest(part, digest, 0, part->done, NULL, NULL);
-	return r < 0 ? memory_error(err) : digest_fits(digest, &part->wanted);
+	r = range_digest(part, digest, 0, part->done, progress, context);
+	return r < 0 ? digest_error(r, err) : digest_fits(digest, &part->wanted);
 }
 
 static int part_rename(struct part *part, const char *ending, struct error *err)
 {
-	char from[NAME_BYTES], to[NAME_BYTES], state[NAME_BYTES];
+	char from[PLACE_NAME_BYTES], to[PLACE_NAME_BYTES], state[PLACE_NAME_BYTES];
 
-	name_make(part, ".part", from);
-	name_make(part, ".part.json", state);
-	name_make(part, ending, to);
-	if (renameat(part->folder_fd, from, part->folder_fd, to) < 0 || fsync(part->folder_fd) < 0)
-		return space_write_error(errno, part->folder, err);
-	(void)unlinkat(part->folder_fd, state, 0);
+	fetch_place_name(&part->place, ".part", from);
+	fetch_place_name(&part->place, ".part.json", state);
+	fetch_place_name(&part->place, ending, to);
+	if (renameat(part->place.folder_fd, from, part->place.folder_fd, to) < 0 ||
+	    fsync(part->place.folder_fd) < 0)
+		return space_write_error(errno, part->place.folder, err);
+	(void)unlinkat(part->place.folder_fd, state, 0);
 	return 0;
 }
 
-int part_finish(struct part *part, struct digest *digest, struct error *err)
+int part_finish(struct part *part, struct digest *digest, part_progress_fn progress, void *context,
+		struct error *err)
 {
 	bool fits;
 	int r;
 
 	if (fsync(part->fd) < 0)
-		return space_write_error(errno, part->folder, err);
+		return space_write_error(errno, part->place.folder, err);
 	if (digest_copy(digest, part->digest) < 0)
 		return memory_error(err);
 	fits = digest_fits(digest, &part->wanted);
 	if (!fits) {
-		r = part_reread(part, digest, err);
+		r = part_reread(part, digest, progress, context, err);
 		if (r < 0)
 			return r;
 		fits = r > 0;

@@ -108,6 +108,17 @@ int space_write_error(int errno_value, const char *folder, struct error *err)
 				 "Nothing can be written in %.80s: it is read-only. Choose another "
 				 "stick or disk",
 				 folder);
+	if (errno_value == ENOENT || errno_value == ENODEV || errno_value == ENXIO ||
+	    errno_value == ESTALE)
+		return error_set(err, ERROR_NO_SPACE, "kernel", errno_value,
+				 "%.80s is gone: the stick or disk was pulled out, or the folder "
+				 "was removed. Plug it in again, then try again",
+				 folder);
+	if (errno_value == EIO)
+		return error_set(err, ERROR_NO_SPACE, "kernel", errno_value,
+				 "The stick or disk with %.80s does not take what is written: it "
+				 "is worn out or was pulled out. Use another one",
+				 folder);
 	return error_set_errno(err, ERROR_NO_SPACE, "kernel", errno_value,
 			       "Cannot write the firmware in %.80s", folder);
 }

@@ -5,7 +5,9 @@
 #include "worker/library_error.h"
 #include "worker/probe.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <usbmuxd.h>
 
 enum { LOCKDOWN_PORT = 62078 };
@@ -40,14 +42,17 @@ int handset_find(const char *udid, struct error *err)
 	return 0;
 }
 
-/* lockdownd_client_new() has one code for every way not to connect: find out which it was. */
-static int explain_no_connection(idevice_t device, const char *udid, struct error *err)
+/* lockdownd_client_new() has one code for every way not to connect, and asks at once: what the port
+ * itself says is found out by a connection of its own. */
+static int try_port(idevice_t device, const char *udid, struct error *err)
 {
 	idevice_connection_t connection = NULL;
 	idevice_error_t e = idevice_connect(device, LOCKDOWN_PORT, &connection);
 
-	if (e == IDEVICE_E_SUCCESS)
+	if (e == IDEVICE_E_SUCCESS) {
 		idevice_disconnect(connection);
+		return 0;
+	}
 	if (e == IDEVICE_E_NO_DEVICE || handset_find(udid, NULL) < 0)
 		return error_set(err, ERROR_UNPLUGGED, "usbmuxd", e, "The phone left usbmuxd");
 	if (e == IDEVICE_E_CONNREFUSED)
@@ -56,9 +61,30 @@ static int explain_no_connection(idevice_t device, const char *udid, struct erro
 	return error_set(err, ERROR_SILENT, "usbmuxd", e, "The phone does not take the connection");
 }
 
-int handset_open(const char *udid, struct handset *ret, struct error *err)
+/* The number that the next descriptor gets. */
+static int next_fd(void)
 {
-	struct handset handset = {};
+	int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+
+	if (fd >= 0)
+		close(fd);
+	return fd;
+}
+
+/* libimobiledevice does not tell the descriptor of a lockdown connection: it is the first that is
+ * opened for it. Only one that is such a socket is ever touched. */
+static bool is_connection(int fd)
+{
+	int domain = 0;
+	socklen_t n = sizeof(domain);
+
+	return fd > STDERR_FILENO && getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &n) == 0 &&
+	       (domain == AF_UNIX || domain == AF_INET || domain == AF_INET6);
+}
+
+int handset_open(const char *udid, struct inquiry *inquiry, struct handset *ret, struct error *err)
+{
+	_cleanup_(handset_done) struct handset handset = {};
 	int r = handset_find(udid, err);
 
 	if (r < 0)
@@ -67,19 +93,46 @@ int handset_open(const char *udid, struct handset *ret, struct error *err)
 	idevice_error_t e = idevice_new_with_options(&handset.device, udid, IDEVICE_LOOKUP_USBMUX);
 	if (e != IDEVICE_E_SUCCESS)
 		return error_set(err, ERROR_UNPLUGGED, "usbmuxd", e, "The phone left usbmuxd");
+	r = inquiry ? try_port(handset.device, udid, err) : 0;
+	if (r < 0)
+		return r;
+	inquiry_reached(inquiry, REACHED_PORT);
+	handset.fd = next_fd();
 	/* asks QueryType by itself and keeps quiet about its outcome */
 	if (lockdownd_client_new(handset.device, &handset.client, HANDSET_LABEL) !=
 	    LOCKDOWN_E_SUCCESS) {
-		r = explain_no_connection(handset.device, udid, err);
-		handset_done(&handset);
-		return r;
+		r = try_port(handset.device, udid, err);
+		return r < 0 ? r
+			     : error_set(err, ERROR_SILENT, "usbmuxd", 0,
+					 "The phone does not take the connection");
 	}
-	*ret = handset;
+	*ret = TAKE_STRUCT(handset);
+	return 0;
+}
+
+int handset_type(const struct handset *handset, struct inquiry *inquiry, enum mode *ret,
+		 struct error *err)
+{
+	_cleanup_free_ char *type = NULL;
+	lockdownd_error_t e = lockdownd_query_type(handset->client, &type);
+
+	if (e != LOCKDOWN_E_SUCCESS)
+		return handset_failed(handset->udid, e, err);
+	inquiry_reached(inquiry, REACHED_LOCKDOWN);
+	if (strcmp(type, "com.apple.mobile.lockdown") == 0)
+		*ret = MODE_NORMAL;
+	else if (strcmp(type, "com.apple.mobile.restored") == 0)
+		*ret = MODE_RESTORE;
+	else
+		return error_set(err, ERROR_PROTOCOL, "lockdownd", 0,
+				 "The phone's lockdown port is of a kind that is not known");
 	return 0;
 }
 
 void handset_done(struct handset *handset)
 {
+	if (handset->client && handset->broken && is_connection(handset->fd))
+		(void)shutdown(handset->fd, SHUT_RDWR);
 	/* in this order: the client goes before its device */
 	if (handset->client)
 		lockdownd_client_free(handset->client);

@@ -6,6 +6,7 @@
  * starts a session or raises a dialog (reference: device-protocols.md §4.2, §4.3).
  */
 #include "base/error.h"
+#include "worker/inquiry.h"
 #include "worker/request.h"
 #include "worker/value.h"
 #include <libimobiledevice/libimobiledevice.h>
@@ -18,6 +19,9 @@ struct handset {
 	char udid[REQUEST_UDID_BYTES];
 	idevice_t device;          /* owned */
 	lockdownd_client_t client; /* owned; plain, until a session is started on it */
+	int fd;                    /* the client's connection, its own; 0 unknown */
+	bool broken; /* what began on it has failed: no farewell, for whose answer the library
+			would wait 30 s */
 };
 
 /*
@@ -27,11 +31,19 @@ struct handset {
 int handset_find(const char *udid, struct error *err);
 
 /*
- * Connects. Returns 0 (the caller ends it with handset_done()), or a negative errno with err set:
- * as handset_find(), ERROR_UNPLUGGED, ERROR_REFUSED (also while it boots), ERROR_SILENT.
+ * Connects. inquiry (may be NULL) learns when the port was reached. Returns 0 (the caller ends it
+ * with handset_done()), or a negative errno with err set: as handset_find(), ERROR_UNPLUGGED,
+ * ERROR_REFUSED (also while it boots), ERROR_SILENT.
  */
-int handset_open(const char *udid, struct handset *ret, struct error *err);
+int handset_open(const char *udid, struct inquiry *inquiry, struct handset *ret, struct error *err);
 void handset_done(struct handset *handset);
+
+/*
+ * What answers at the phone's lockdown port: MODE_NORMAL (lockdownd) or MODE_RESTORE (restored).
+ * inquiry (may be NULL) learns that it answered. Returns 0, or a negative errno with err set.
+ */
+int handset_type(const struct handset *handset, struct inquiry *inquiry, enum mode *ret,
+		 struct error *err);
 
 /* What lockdownd's code (never success) means here: a connection that broke may mean that the phone
  * left. Returns the negative errno of error_set(). */

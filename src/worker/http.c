@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * A struct http owns curl's multi handle, and with it the connections that stay open, and the test
- * hooks. A transfer lives on the stack of whoever runs it:
+ * hooks. A transfer belongs to whoever began it:
  *
  *   prepared ──▶ running ──▶ answered ─▶ done
  *                  ▲            │ 3xx to a host that is allowed, at most three times
@@ -29,7 +29,6 @@ enum {
 	SLOW_S = 30,
 	REDIRECTS_MAX = 3,
 	DATE_S = 5,
-	POLL_MS = 1000,
 	MS_PER_S = 1000,
 	READ_BYTES = 256 * 1024,
 	RETRY_AFTER_MAX_S = 24 * 3600,
@@ -40,10 +39,11 @@ struct http {
 	struct http_hooks hooks;
 };
 
-struct transfer {
+struct http_transfer {
+	struct http *http; /* borrowed */
 	CURL *easy;
-	const struct http_request *request;
-	const struct http_sink *sink;
+	struct http_request request; /* what it points to is borrowed */
+	struct http_sink sink;
 	struct curl_slist *headers;
 	struct http_head head;
 	char url[HTTP_URL_BYTES];
@@ -52,7 +52,7 @@ struct transfer {
 	bool begun, running;
 	int sink_result; /* negative: the sink wanted the end */
 	int result;
-	struct error *err;
+	struct error error;
 };
 
 /* --- one for a run */
@@ -68,6 +68,8 @@ int http_new(struct http **ret, struct error *err)
 	http->multi = curl_multi_init();
 	if (!http->multi)
 		return error_set_errno(err, ERROR_BUG, "curl", ENOMEM, "Cannot use the network");
+	/* a name server that hangs holds nobody up beyond the limits of a request */
+	curl_multi_setopt(http->multi, CURLMOPT_QUICK_EXIT, 1L);
 	r = http_hooks_read(getenv("CREDENTIALS_DIRECTORY"), &http->hooks, err);
 	if (r < 0)
 		return r;
@@ -127,7 +129,15 @@ static void head_type(struct http_head *head, const char *value)
 			*c = (char)(*c - 'A' + 'a');
 }
 
-static void head_field(struct transfer *transfer, const char *name, const char *value)
+/* One that cannot be given back just as it came is of no use. */
+static void head_etag(struct http_head *head, const char *value)
+{
+	text_copy(head->etag, sizeof(head->etag), value);
+	if (strcmp(head->etag, value) != 0)
+		head->etag[0] = '\0';
+}
+
+static void head_field(struct http_transfer *transfer, const char *name, const char *value)
 {
 	struct http_head *head = &transfer->head;
 
@@ -141,32 +151,42 @@ static void head_field(struct transfer *transfer, const char *name, const char *
 		text_copy(head->range, sizeof(head->range), value);
 	else if (text_equal_fold(name, "retry-after"))
 		head_retry_after(head, value);
-	else if (text_equal_fold(name, "etag") && strlen(value) < sizeof(head->etag))
-		text_copy(head->etag, sizeof(head->etag), value);
+	else if (text_equal_fold(name, "etag"))
+		head_etag(head, value);
 	else if (text_equal_fold(name, "location") && strlen(value) < sizeof(transfer->location))
 		text_copy(transfer->location, sizeof(transfer->location), value);
 }
 
-static void head_reset(struct transfer *transfer)
+/* Who is asked by url, if that may be at all. */
+static int url_host(const struct http_request *request, const char *url,
+		    char ret[static HTTP_HOST_BYTES])
+{
+	return request->is_own_server ? http_url_place(url, ret) : http_url_host(url, false, ret);
+}
+
+static void head_reset(struct http_transfer *transfer)
 {
 	transfer->head = (struct http_head){};
 	transfer->location[0] = '\0';
-	(void)http_url_host(transfer->url, false, transfer->head.host);
+	(void)url_host(&transfer->request, transfer->url, transfer->head.host);
 }
 
 /* A line of the head: of n bytes, not ended by a NUL. */
 static size_t on_header(char *bytes, size_t size, size_t n, void *context)
 {
 	enum { FIELD_BYTES = HTTP_URL_BYTES + 64 };
-	struct transfer *transfer = context;
+	struct http_transfer *transfer = context;
 	char line[FIELD_BYTES];
 	char *colon, *value;
+	size_t n_text = n;
 
-	if (n >= sizeof(line))
-		return n; /* none of ours is so long */
-	memcpy(line, bytes, n);
-	line[n] = '\0';
-	line[strcspn(line, "\r\n")] = '\0';
+	/* what stands behind the body is no head any more; none of ours is so long */
+	if (transfer->begun || n >= sizeof(line))
+		return n;
+	while (n_text > 0 && strchr(" \t\r\n", bytes[n_text - 1]))
+		n_text--;
+	memcpy(line, bytes, n_text);
+	line[n_text] = '\0';
 	if (strncmp(line, "HTTP/", 5) == 0) {
 		const char *status = strchr(line, ' ');
 
@@ -183,7 +203,7 @@ static size_t on_header(char *bytes, size_t size, size_t n, void *context)
 	return n;
 }
 
-static bool is_redirect(const struct transfer *transfer)
+static bool is_redirect(const struct http_transfer *transfer)
 {
 	switch (transfer->head.status) {
 	case 301:
@@ -191,30 +211,30 @@ static bool is_redirect(const struct transfer *transfer)
 	case 303:
 	case 307:
 	case 308:
-		return transfer->request->host_is_allowed && !transfer->request->body;
+		return transfer->request.host_is_allowed && !transfer->request.body;
 	default:
 		return false;
 	}
 }
 
-static int sink_begin(struct transfer *transfer)
+static int sink_begin(struct http_transfer *transfer)
 {
 	if (transfer->begun)
 		return 0;
 	transfer->begun = true;
-	transfer->sink_result = transfer->sink->begin(transfer->sink->context, &transfer->head);
+	transfer->sink_result = transfer->sink.begin(transfer->sink.context, &transfer->head);
 	return transfer->sink_result;
 }
 
 static size_t on_body(char *bytes, size_t size, size_t n, void *context)
 {
-	struct transfer *transfer = context;
+	struct http_transfer *transfer = context;
 
 	if (is_redirect(transfer))
 		return n;
 	if (sink_begin(transfer) < 0)
 		return CURL_WRITEFUNC_ERROR;
-	transfer->sink_result = transfer->sink->data(transfer->sink->context, bytes, n);
+	transfer->sink_result = transfer->sink.data(transfer->sink.context, bytes, n);
 	return transfer->sink_result < 0 ? CURL_WRITEFUNC_ERROR : n;
 }
 
@@ -295,7 +315,7 @@ static int headers_build(const struct http_request *request, struct curl_slist *
 	return 0;
 }
 
-static void transfer_done(struct transfer *transfer)
+static void transfer_done(struct http_transfer *transfer)
 {
 	curl_easy_cleanup(transfer->easy);
 	curl_slist_free_all(transfer->headers);
@@ -304,17 +324,19 @@ static void transfer_done(struct transfer *transfer)
 }
 
 /* Makes the handle for transfer->url and hands it to curl. */
-static int transfer_start(struct http *http, struct transfer *transfer)
+static int transfer_start(struct http *http, struct http_transfer *transfer)
 {
-	const struct http_request *request = transfer->request;
+	const struct http_request *request = &transfer->request;
 	char host[HTTP_HOST_BYTES];
 
-	if (http_url_host(transfer->url, false, host) < 0)
-		return error_set(transfer->err, ERROR_PROTOCOL, "worker", 0,
+	if (url_host(request, transfer->url, host) < 0)
+		return error_set(&transfer->error, ERROR_PROTOCOL, "worker", 0,
 				 "An address is none that may be asked: %s", transfer->url);
 	transfer->easy = easy_new(http, host);
 	if (!transfer->easy || headers_build(request, &transfer->headers) < 0)
-		return error_set_errno(transfer->err, ERROR_BUG, "curl", ENOMEM, "A request");
+		return error_set_errno(&transfer->error, ERROR_BUG, "curl", ENOMEM, "A request");
+	if (request->is_own_server)
+		curl_easy_setopt(transfer->easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	easy_set_limits(transfer->easy, request);
 	curl_easy_setopt(transfer->easy, CURLOPT_URL, transfer->url);
 	curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->headers);
@@ -331,7 +353,7 @@ static int transfer_start(struct http *http, struct transfer *transfer)
 	}
 	head_reset(transfer);
 	if (curl_multi_add_handle(http->multi, transfer->easy) != CURLM_OK)
-		return error_set_errno(transfer->err, ERROR_BUG, "curl", ENOMEM, "A request");
+		return error_set_errno(&transfer->error, ERROR_BUG, "curl", ENOMEM, "A request");
 	transfer->running = true;
 	return 0;
 }
@@ -375,7 +397,7 @@ static int64_t server_date(const struct http *http, const char *host)
 	return date > 0 ? date : 0;
 }
 
-static int transfer_fault(const struct http *http, struct transfer *transfer, CURLcode code)
+static int transfer_fault(const struct http *http, struct http_transfer *transfer, CURLcode code)
 {
 	struct http_fault fault = {
 		.code = code,
@@ -388,32 +410,32 @@ static int transfer_fault(const struct http *http, struct transfer *transfer, CU
 	(void)curl_easy_getinfo(transfer->easy, CURLINFO_SSL_VERIFYRESULT, &fault.verify);
 	if (http_fault_is_of_dates(&fault))
 		fault.server_now_s = server_date(http, transfer->head.host);
-	return http_fault_set(transfer->err, &fault);
+	return http_fault_set(&transfer->error, &fault);
 }
 
 /* Where it is sent to, if it may go there. */
-static int redirect_url(struct transfer *transfer, char ret[static HTTP_URL_BYTES])
+static int redirect_url(struct http_transfer *transfer, char ret[static HTTP_URL_BYTES])
 {
 	char host[HTTP_HOST_BYTES], *url = NULL;
 
 	(void)curl_easy_getinfo(transfer->easy, CURLINFO_REDIRECT_URL, &url);
 	if (!url || strlen(url) >= HTTP_URL_BYTES || transfer->location[0] == '\0')
-		return error_set(transfer->err, ERROR_PROTOCOL, "worker", transfer->head.status,
+		return error_set(&transfer->error, ERROR_PROTOCOL, "worker", transfer->head.status,
 				 "%s redirects to nowhere", transfer->head.host);
-	if (http_url_host(url, false, host) < 0 || !transfer->request->host_is_allowed(host))
-		return error_set(transfer->err, ERROR_NETWORK, "worker", transfer->head.status,
+	if (http_url_host(url, false, host) < 0 || !transfer->request.host_is_allowed(host))
+		return error_set(&transfer->error, ERROR_NETWORK, "worker", transfer->head.status,
 				 "%s redirects to a foreign place: a login page or a filter may "
 				 "stand in between. Log in, or use another network",
 				 transfer->head.host);
 	if (++transfer->redirects > REDIRECTS_MAX)
-		return error_set(transfer->err, ERROR_PROTOCOL, "worker", transfer->head.status,
+		return error_set(&transfer->error, ERROR_PROTOCOL, "worker", transfer->head.status,
 				 "%s redirects in a circle", transfer->head.host);
 	text_copy(ret, HTTP_URL_BYTES, url);
 	return 0;
 }
 
 /* Asks again at the place that it is sent to. */
-static int transfer_follow(struct http *http, struct transfer *transfer)
+static int transfer_follow(struct http *http, struct http_transfer *transfer)
 {
 	char url[HTTP_URL_BYTES];
 	int r = redirect_url(transfer, url);
@@ -427,13 +449,13 @@ static int transfer_follow(struct http *http, struct transfer *transfer)
 	return transfer_start(http, transfer);
 }
 
-/* Curl has done its part of it. */
-static void transfer_end(struct http *http, struct transfer *transfer, CURLcode code)
+/* Curl has done its part of it. True if it is over. */
+static bool transfer_end(struct http *http, struct http_transfer *transfer, CURLcode code)
 {
 	if (code == CURLE_OK && is_redirect(transfer)) {
 		transfer->result = transfer_follow(http, transfer);
 		if (transfer->result == 0)
-			return; /* it runs again */
+			return false; /* it runs again */
 	} else if (code == CURLE_OK) {
 		transfer->result = sink_begin(transfer);
 	} else {
@@ -442,178 +464,91 @@ static void transfer_end(struct http *http, struct transfer *transfer, CURLcode 
 	if (transfer->running)
 		curl_multi_remove_handle(http->multi, transfer->easy);
 	transfer->running = false;
+	return true;
 }
 
-static void transfers_collect(struct http *http)
+/* True if any is over. */
+static bool transfers_collect(struct http *http)
 {
 	CURLMsg *message;
+	bool any = false;
 	int left;
 
 	while ((message = curl_multi_info_read(http->multi, &left))) {
-		struct transfer *transfer = NULL;
+		struct http_transfer *transfer = NULL;
 		CURLcode code = message->data.result;
 
 		if (message->msg != CURLMSG_DONE)
 			continue;
 		(void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
-		transfer_end(http, transfer, code);
+		any |= transfer_end(http, transfer, code);
 	}
+	return any;
 }
 
-/* Runs all of them to their ends. Each has its limits, so this ends. */
-static void transfers_run(struct http *http, struct transfer *transfers, size_t count)
+int http_begin(struct http *http, const struct http_request *request, const struct http_sink *sink,
+	       struct http_transfer **ret, struct error *err)
+{
+	struct http_transfer *transfer = calloc(1, sizeof(*transfer));
+	int r;
+
+	if (!transfer)
+		return error_set_errno(err, ERROR_BUG, "curl", ENOMEM, "A request");
+	transfer->http = http;
+	transfer->request = *request;
+	transfer->sink = *sink;
+	text_copy(transfer->url, sizeof(transfer->url), request->url);
+	r = transfer_start(http, transfer);
+	if (r < 0) {
+		if (err)
+			*err = transfer->error;
+		http_end(transfer);
+		return r;
+	}
+	*ret = transfer;
+	return 0;
+}
+
+struct http_transfer *http_end(struct http_transfer *transfer)
+{
+	if (!transfer)
+		return NULL;
+	if (transfer->running)
+		curl_multi_remove_handle(transfer->http->multi, transfer->easy);
+	transfer_done(transfer);
+	free(transfer);
+	return NULL;
+}
+
+bool http_is_over(const struct http_transfer *transfer)
+{
+	return !transfer->running;
+}
+
+int http_result(const struct http_transfer *transfer, struct error *err)
+{
+	if (err && transfer->error.kind != ERROR_NONE)
+		*err = transfer->error;
+	return transfer->result;
+}
+
+const char *http_transfer_url(const struct http_transfer *transfer)
+{
+	return transfer->url;
+}
+
+int http_turn(struct http *http, unsigned ms)
 {
 	int running = 0;
 
-	for (size_t i = 0; i < count; i++)
-		transfers[i].result = transfer_start(http, &transfers[i]);
-	for (;;) {
-		bool any = false;
-
-		if (curl_multi_perform(http->multi, &running) != CURLM_OK)
-			break;
-		transfers_collect(http);
-		for (size_t i = 0; i < count; i++)
-			any |= transfers[i].running;
-		if (!any)
-			break;
-		(void)curl_multi_poll(http->multi, NULL, 0, POLL_MS, NULL);
-	}
-	for (size_t i = 0; i < count; i++) {
-		if (transfers[i].running) {
-			curl_multi_remove_handle(http->multi, transfers[i].easy);
-			transfers[i].result = error_set(transfers[i].err, ERROR_BUG, "curl", 0,
-							"curl does not go on");
-		}
-		transfer_done(&transfers[i]);
-	}
+	if (curl_multi_perform(http->multi, &running) != CURLM_OK)
+		return -EIO;
+	if (transfers_collect(http) || ms == 0)
+		return 0;
+	return curl_multi_poll(http->multi, NULL, 0, (int)ms, NULL) == CURLM_OK ? 0 : -EIO;
 }
 
-static struct transfer transfer_for(const struct http_request *request,
-				    const struct http_sink *sink, struct error *err)
+void http_wake(struct http *http)
 {
-	struct transfer transfer = { .request = request, .sink = sink, .err = err };
-
-	text_copy(transfer.url, sizeof(transfer.url), request->url);
-	return transfer;
-}
-
-int http_stream(struct http *http, const struct http_request *request, const struct http_sink *sink,
-		struct error *err)
-{
-	struct transfer transfer = transfer_for(request, sink, err);
-
-	transfers_run(http, &transfer, 1);
-	return transfer.result;
-}
-
-/* --- whole bodies */
-
-struct body {
-	struct http_question *question;
-	size_t allocated;
-};
-
-static int body_begin(void *context, const struct http_head *head)
-{
-	struct body *body = context;
-
-	body->question->reply.head = *head;
-	return 0;
-}
-
-static int body_data(void *context, const void *bytes, size_t n)
-{
-	struct body *body = context;
-	struct http_reply *reply = &body->question->reply;
-	size_t need = reply->body_bytes + n + 1;
-
-	if (n > body->question->request.reply_bytes_max - reply->body_bytes)
-		return error_set(&body->question->error, ERROR_PROTOCOL, "worker", 0,
-				 "The answer of %s is too long", reply->head.host);
-	if (need > body->allocated) {
-		size_t more = need * 2;
-		char *longer = realloc(reply->body, more);
-
-		if (!longer)
-			return error_set_errno(&body->question->error, ERROR_BUG, "worker", ENOMEM,
-					       "An answer");
-		reply->body = longer;
-		body->allocated = more;
-	}
-	memcpy(reply->body + reply->body_bytes, bytes, n);
-	reply->body_bytes += n;
-	reply->body[reply->body_bytes] = '\0';
-	return 0;
-}
-
-void http_reply_done(struct http_reply *reply)
-{
-	free(reply->body);
-	*reply = (struct http_reply){};
-}
-
-static void question_end(struct http_question *question, int result)
-{
-	question->result = result;
-	if (result == 0 && !question->reply.body) {
-		question->reply.body = calloc(1, 1);
-		if (!question->reply.body)
-			question->result = error_set_errno(&question->error, ERROR_BUG, "worker",
-							   ENOMEM, "An answer");
-	}
-	if (question->result < 0)
-		http_reply_done(&question->reply);
-}
-
-void http_ask_all(struct http *http, struct http_question *questions, size_t count)
-{
-	enum { QUESTIONS_MAX = 4 };
-	struct transfer transfers[QUESTIONS_MAX];
-	struct http_sink sinks[QUESTIONS_MAX];
-	struct body bodies[QUESTIONS_MAX] = {};
-	size_t n = count < QUESTIONS_MAX ? count : QUESTIONS_MAX;
-
-	for (size_t i = 0; i < n; i++) {
-		bodies[i].question = &questions[i];
-		sinks[i] = (struct http_sink){ body_begin, body_data, &bodies[i] };
-		questions[i].reply = (struct http_reply){};
-		transfers[i] = transfer_for(&questions[i].request, &sinks[i], &questions[i].error);
-	}
-	transfers_run(http, transfers, n);
-	for (size_t i = 0; i < n; i++)
-		question_end(&questions[i], transfers[i].result);
-	if (count > n)
-		http_ask_all(http, questions + n, count - n);
-}
-
-int http_ask(struct http *http, const struct http_request *request, struct http_reply *ret,
-	     struct error *err)
-{
-	struct http_question question = { .request = *request };
-
-	http_ask_all(http, &question, 1);
-	if (question.result < 0) {
-		if (err)
-			*err = question.error;
-		return question.result;
-	}
-	*ret = question.reply;
-	return 0;
-}
-
-int http_post(struct http *http, const char *url, const char *const *headers, const void *body,
-	      size_t body_bytes, unsigned total_s, size_t reply_bytes_max, struct http_reply *ret,
-	      struct error *err)
-{
-	struct http_request request = {
-		.url = url,
-		.headers = headers,
-		.body = body,
-		.body_bytes = body_bytes,
-		.total_s = total_s,
-		.reply_bytes_max = reply_bytes_max,
-	};
-
-	return http_ask(http, &request, ret, err);
+	(void)curl_multi_wakeup(http->multi);
 }

@@ -45,7 +45,7 @@ struct http_head {
 	char type[HTTP_TYPE_BYTES];   /* Content-Type, lower case, without parameters; "" none */
 	char coding[HTTP_TYPE_BYTES]; /* Content-Encoding; "" none */
 	char range[HTTP_RANGE_BYTES]; /* Content-Range as it stands; "" none */
-	char etag[HTTP_ETAG_BYTES];   /* with its quotes; "" none */
+	char etag[HTTP_ETAG_BYTES];   /* with its quotes; "" none that can be sent back */
 	char host[HTTP_HOST_BYTES];   /* who answered */
 };
 
@@ -60,6 +60,7 @@ struct http_request {
 	size_t reply_bytes_max; /* http_ask(): ceiling of the body */
 	/* who may be redirected to; NULL: no redirect is followed, its answer is the answer */
 	bool (*host_is_allowed)(const char *host);
+	bool is_own_server; /* the person named it: http and any port are allowed */
 };
 
 struct http_reply {
@@ -93,15 +94,35 @@ struct http_question {
 };
 void http_ask_all(struct http *http, struct http_question *questions, size_t count);
 
-/* Takes a body as it comes. A negative return ends the transfer and is what http_stream() returns;
- * the sink keeps what it has to say about it. */
+/* Takes a body as it comes. A negative return ends the transfer and is what http_stream() and
+ * http_result() return; the sink keeps what it has to say about it. */
 struct http_sink {
 	int (*begin)(void *context, const struct http_head *head); /* once, before any data */
 	int (*data)(void *context, const void *bytes, size_t n);
 	void *context;
 };
+
 int http_stream(struct http *http, const struct http_request *request, const struct http_sink *sink,
 		struct error *err);
+
+/*
+ * Begins a transfer that goes on with all others in http_turn(). What request and sink point to is
+ * borrowed until http_end(). 0, or a negative errno with err set.
+ */
+struct http_transfer;
+int http_begin(struct http *http, const struct http_request *request, const struct http_sink *sink,
+	       struct http_transfer **ret, struct error *err);
+/* Cuts it if it still runs; never from within a sink. NULL is fine; returns NULL. */
+struct http_transfer *http_end(struct http_transfer *transfer);
+bool http_is_over(const struct http_transfer *transfer);
+/* Of one that is over: 0, the sink's negative return, or a negative errno with err set. */
+int http_result(const struct http_transfer *transfer, struct error *err);
+/* The address that answers, after redirects. */
+const char *http_transfer_url(const struct http_transfer *transfer);
+/* Lets all that have begun go on; unless one is over now, waits up to ms for news of the network or
+ * http_wake(). 0, or a negative errno if curl does not work. */
+int http_turn(struct http *http, unsigned ms);
+void http_wake(struct http *http); /* from any thread */
 
 /* Lets ms go by; the end of the service's socket ends the process meanwhile (lifeline.h). */
 void http_wait(struct http *http, unsigned ms);
@@ -112,3 +133,6 @@ void http_wait(struct http *http, unsigned ms);
  * -EINVAL.
  */
 int http_url_host(const char *url, bool allow_http, char ret[static HTTP_HOST_BYTES]);
+/* "http://HOST:PORT/PATH" of a server that the person named: http or https, any host and port, else
+ * as http_url_host(). */
+int http_url_place(const char *url, char ret[static HTTP_HOST_BYTES]);

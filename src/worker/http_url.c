@@ -43,7 +43,8 @@ static bool part_is(CURLU *parts, CURLUPart part, const char *a, const char *b)
 	return strcmp(value, a) == 0 || (b && strcmp(value, b) == 0);
 }
 
-int http_url_host(const char *url, bool allow_http, char ret[static HTTP_HOST_BYTES])
+static int url_host(const char *url, bool allow_http, bool allow_port,
+		    char ret[static HTTP_HOST_BYTES])
 {
 	_cleanup_(curl_url_cleanupp) CURLU *parts = NULL;
 	_cleanup_(curl_freep) char *host = NULL;
@@ -57,7 +58,8 @@ int http_url_host(const char *url, bool allow_http, char ret[static HTTP_HOST_BY
 		return -EINVAL;
 	if (has_part(parts, CURLUPART_USER) || has_part(parts, CURLUPART_PASSWORD))
 		return -EINVAL;
-	if (has_part(parts, CURLUPART_PORT) && !part_is(parts, CURLUPART_PORT, "443", NULL))
+	if (!allow_port && has_part(parts, CURLUPART_PORT) &&
+	    !part_is(parts, CURLUPART_PORT, "443", NULL))
 		return -EINVAL;
 	if (curl_url_get(parts, CURLUPART_HOST, &host, 0) != CURLUE_OK || host[0] == '\0' ||
 	    strlen(host) >= HTTP_HOST_BYTES)
@@ -67,4 +69,14 @@ int http_url_host(const char *url, bool allow_http, char ret[static HTTP_HOST_BY
 		if (*c >= 'A' && *c <= 'Z')
 			*c = (char)(*c - 'A' + 'a');
 	return 0;
+}
+
+int http_url_host(const char *url, bool allow_http, char ret[static HTTP_HOST_BYTES])
+{
+	return url_host(url, allow_http, false, ret);
+}
+
+int http_url_place(const char *url, char ret[static HTTP_HOST_BYTES])
+{
+	return url_host(url, true, true, ret);
 }

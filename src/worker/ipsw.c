@@ -13,28 +13,31 @@
 /* The object's fields; texts belong to it. */
 struct fields {
 	const char *product, *version, *build, *name, *url, *path, *sha1, *sha256;
-	uint64_t size;
-	int verified;
+	const char *sources, *said_signed;
+	uint64_t size, released_ms;
+	int verified, confirmed, conflict;
 };
 
 #define TEXT_FIELD(member)                                                                         \
 	{ #member, SD_JSON_VARIANT_STRING, sd_json_dispatch_const_string,                          \
 	  offsetof(struct fields, member), SD_JSON_REFUSE_NULL }
 
+#define NUMBER_FIELD(member)                                                                       \
+	{ #member, SD_JSON_VARIANT_UNSIGNED, sd_json_dispatch_uint64,                              \
+	  offsetof(struct fields, member), SD_JSON_REFUSE_NULL }
+#define FLAG_FIELD(member)                                                                         \
+	{ #member, SD_JSON_VARIANT_BOOLEAN, sd_json_dispatch_tristate,                             \
+	  offsetof(struct fields, member), SD_JSON_REFUSE_NULL }
+
 static const sd_json_dispatch_field ipsw_fields[] = {
-	TEXT_FIELD(product),
-	TEXT_FIELD(version),
-	TEXT_FIELD(build),
-	TEXT_FIELD(name),
-	TEXT_FIELD(url),
-	TEXT_FIELD(path),
-	TEXT_FIELD(sha1),
-	TEXT_FIELD(sha256),
-	{ "size", SD_JSON_VARIANT_UNSIGNED, sd_json_dispatch_uint64, offsetof(struct fields, size),
-	  SD_JSON_REFUSE_NULL },
-	{ "verified", SD_JSON_VARIANT_BOOLEAN, sd_json_dispatch_tristate,
-	  offsetof(struct fields, verified), SD_JSON_REFUSE_NULL },
-	{},
+	TEXT_FIELD(product),  TEXT_FIELD(version),
+	TEXT_FIELD(build),    TEXT_FIELD(name),
+	TEXT_FIELD(url),      TEXT_FIELD(path),
+	TEXT_FIELD(sha1),     TEXT_FIELD(sha256),
+	TEXT_FIELD(sources),  TEXT_FIELD(said_signed),
+	NUMBER_FIELD(size),   NUMBER_FIELD(released_ms),
+	FLAG_FIELD(verified), FLAG_FIELD(confirmed),
+	FLAG_FIELD(conflict), {},
 };
 
 /* True if the text (NULL: absent) fits. */
@@ -51,6 +54,23 @@ static bool take_hash(struct ipsw *ipsw, const char *hex)
 	return !hex || hex[0] == '\0' || ipsw_set_hash(ipsw, hex) == 0;
 }
 
+/* The texts that have no rules of their own. */
+static bool take_texts(struct ipsw *ipsw, const struct fields *fields)
+{
+	const char *said = fields->said_signed;
+
+	if (said && said[0] && strcmp(said, "yes") != 0 && strcmp(said, "no") != 0)
+		return false;
+	return take_text(ipsw->product, sizeof(ipsw->product), fields->product) &&
+	       take_text(ipsw->version, sizeof(ipsw->version), fields->version) &&
+	       take_text(ipsw->build, sizeof(ipsw->build), fields->build) &&
+	       take_text(ipsw->name, sizeof(ipsw->name), fields->name) &&
+	       take_text(ipsw->url, sizeof(ipsw->url), fields->url) &&
+	       take_text(ipsw->path, sizeof(ipsw->path), fields->path) &&
+	       take_text(ipsw->sources, sizeof(ipsw->sources), fields->sources) &&
+	       take_text(ipsw->said_signed, sizeof(ipsw->said_signed), said);
+}
+
 int ipsw_from_json(sd_json_variant *object, struct ipsw *ret, struct error *err)
 {
 	struct fields fields = {};
@@ -62,18 +82,16 @@ int ipsw_from_json(sd_json_variant *object, struct ipsw *ret, struct error *err)
 		return error_set(err, ERROR_USAGE, "worker", 0,
 				 "Field \"%s\" of the firmware is unknown or wrong",
 				 bad ? bad : "firmware");
-	if (!take_text(ipsw.product, sizeof(ipsw.product), fields.product) ||
-	    !take_text(ipsw.version, sizeof(ipsw.version), fields.version) ||
-	    !take_text(ipsw.build, sizeof(ipsw.build), fields.build) ||
-	    !take_text(ipsw.name, sizeof(ipsw.name), fields.name) ||
-	    !take_text(ipsw.url, sizeof(ipsw.url), fields.url) ||
-	    !take_text(ipsw.path, sizeof(ipsw.path), fields.path))
+	if (!take_texts(&ipsw, &fields))
 		return error_set(err, ERROR_USAGE, "worker", 0,
-				 "A text of the firmware is too long");
+				 "A text of the firmware is wrong or too long");
 	if (!take_hash(&ipsw, fields.sha1) || !take_hash(&ipsw, fields.sha256))
 		return error_set(err, ERROR_USAGE, "worker", 0, "A hash of the firmware is none");
 	ipsw.size = fields.size;
+	ipsw.released_ms = fields.released_ms;
 	ipsw.verified = fields.verified > 0;
+	ipsw.confirmed = fields.confirmed > 0;
+	ipsw.conflict = fields.conflict > 0;
 	*ret = ipsw;
 	return 0;
 }
@@ -93,6 +111,7 @@ int ipsw_to_json(const struct ipsw *ipsw, sd_json_variant **ret, struct error *e
 		{ "build", ipsw->build },     { "name", ipsw->name },
 		{ "url", ipsw->url },         { "path", ipsw->path },
 		{ "sha1", ipsw->sha1 },       { "sha256", ipsw->sha256 },
+		{ "sources", ipsw->sources }, { "said_signed", ipsw->said_signed },
 	};
 	int r = sd_json_buildo(&object, SD_JSON_BUILD_PAIR_BOOLEAN("verified", ipsw->verified));
 
@@ -100,6 +119,12 @@ int ipsw_to_json(const struct ipsw *ipsw, sd_json_variant **ret, struct error *e
 		r = set_text(&object, texts[i].name, texts[i].text);
 	if (r >= 0 && ipsw->size)
 		r = sd_json_variant_set_field_unsigned(&object, "size", ipsw->size);
+	if (r >= 0 && ipsw->confirmed)
+		r = sd_json_variant_set_field_boolean(&object, "confirmed", true);
+	if (r >= 0 && ipsw->conflict)
+		r = sd_json_variant_set_field_boolean(&object, "conflict", true);
+	if (r >= 0 && ipsw->released_ms)
+		r = sd_json_variant_set_field_unsigned(&object, "released_ms", ipsw->released_ms);
 	if (r < 0)
 		return error_set_errno(err, ERROR_BUG, "worker", -r, "Cannot build the firmware");
 	*ret = TAKE(object);
@@ -139,13 +164,15 @@ bool ipsw_name_is_plain(const char *name)
 int ipsw_set_url(struct ipsw *ipsw, const char *url)
 {
 	static const char ending[] = "_Restore.ipsw", plain[] = "http://";
-	const char *rest = url + (strncasecmp(url, plain, sizeof(plain) - 1) == 0 ? 4 : 5);
-	const char *name = strrchr(url, '/');
-	char host[HTTP_HOST_BYTES];
+	char host[HTTP_HOST_BYTES], copy[IPSW_PATH_BYTES];
+	const char *rest, *name;
 	size_t n;
 
 	if (http_url_host(url, true, host) < 0 || !ipsw_host_is_allowed(host))
 		return -EINVAL;
+	text_copy(copy, sizeof(copy), url); /* it may be the very text that is written */
+	rest = copy + (strncasecmp(copy, plain, sizeof(plain) - 1) == 0 ? 4 : 5);
+	name = strrchr(copy, '/');
 	if (!name || strchr(url, '?') || strlen(rest) + sizeof("https") > sizeof(ipsw->url))
 		return -EINVAL;
 	name++;

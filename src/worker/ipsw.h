@@ -14,6 +14,8 @@ enum {
 	IPSW_PATH_BYTES = 1024,
 	IPSW_SHA1_BYTES = 41,
 	IPSW_SHA256_BYTES = 65,
+	IPSW_SOURCES_BYTES = 96,
+	IPSW_SAID_BYTES = 4,
 };
 
 struct ipsw {
@@ -27,6 +29,13 @@ struct ipsw {
 	char sha1[IPSW_SHA1_BYTES]; /* lower-case hex, "" unknown */
 	char sha256[IPSW_SHA256_BYTES];
 	bool verified;
+	/* what catalogues told; written only if set */
+	char sources[IPSW_SOURCES_BYTES]; /* who knows it, words parted by a space: image refreshed
+					     apple ipsw.me appledb file mirror */
+	bool confirmed;                   /* two sources tell the same hash */
+	bool conflict; /* two sources tell different hashes or sizes: never used by itself */
+	char said_signed[IPSW_SAID_BYTES]; /* "yes", "no": what a third party says; "" nothing */
+	uint64_t released_ms;              /* since the epoch, 0 unknown */
 };
 
 /* 0, or a negative errno with err set. */

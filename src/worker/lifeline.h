@@ -12,6 +12,7 @@ struct lifeline {
 	timer_t timer;
 	char *last_line; /* owned; what is written when the limit is over */
 	size_t last_line_bytes;
+	int exit_status; /* what the process ends with after it */
 };
 
 /*
@@ -27,11 +28,24 @@ int lifeline_tie(void);
 void lifeline_untie(void);
 
 /*
+ * Between the two the process does not end by itself, neither when the other end closes nor by
+ * SIGTERM: its flow asks lifeline_is_cut() several times a second, and ends in order when it is.
+ * After lifeline_let_go() it ends at once if it was cut meanwhile. Before any other thread starts;
+ * not nested.
+ */
+void lifeline_hold(void);
+bool lifeline_is_cut(void);
+void lifeline_let_go(void);
+
+/*
  * In limit_ms from now, unless released, writes last_line (borrowed; copied) to standard output and
  * ends the process with status 1. lifeline must stay where it is until lifeline_release(). Returns
  * 0 or a negative errno.
  */
 int lifeline_limit(struct lifeline *lifeline, unsigned limit_ms, const char *last_line);
+
+/* The last line is no error but an answer: the process ends with status 0 after it. */
+void lifeline_is_answer(struct lifeline *lifeline);
 
 /* Lifts the limit for good: after this no second result can be written. */
 void lifeline_release(struct lifeline *lifeline);

@@ -10,7 +10,7 @@
 struct manifest {
 	plist_t root;
 	const char *version, *build;  /* in root */
-	plist_t products, identities; /* arrays in root */
+	plist_t products, identities; /* arrays in root; no products: NULL */
 };
 
 struct manifest *manifest_free(struct manifest *manifest)
@@ -28,8 +28,11 @@ int manifest_parse(const char *bytes, size_t n, struct manifest **ret, struct er
 
 	if (!manifest)
 		return error_set_errno(err, ERROR_BUG, "worker", ENOMEM, "A manifest");
-	if (n <= MANIFEST_BYTES_MAX)
-		manifest->root = property_list_parse(bytes, n);
+	if (n > MANIFEST_BYTES_MAX || !property_list_is_tame(bytes, n))
+		return error_set(err, ERROR_BAD_FILE, "worker", 0,
+				 "BuildManifest.plist in the firmware file is larger or deeper "
+				 "than any real one, or defines words of its own. Do not use it");
+	manifest->root = property_list_parse(bytes, n);
 	if (!manifest->root)
 		return error_set(err, ERROR_BAD_FILE, "libplist", 0,
 				 "BuildManifest.plist in the firmware file is damaged. Download "
@@ -38,10 +41,10 @@ int manifest_parse(const char *bytes, size_t n, struct manifest **ret, struct er
 	manifest->build = property_list_text(manifest->root, "ProductBuildVersion");
 	manifest->products = property_list_array(manifest->root, "SupportedProductTypes");
 	manifest->identities = property_list_array(manifest->root, "BuildIdentities");
-	if (!manifest->version || !manifest->build || !manifest->products || !manifest->identities)
+	if (!manifest->version || !manifest->build || !manifest->identities)
 		return error_set(err, ERROR_BAD_FILE, "worker", 0,
-				 "BuildManifest.plist does not tell version, build, models or ways "
-				 "to install: this is no firmware for restores");
+				 "BuildManifest.plist does not tell version, build or ways to "
+				 "install: this is no firmware for restores");
 	if (plist_array_get_size(manifest->identities) > MANIFEST_IDENTITIES_MAX)
 		return error_set(err, ERROR_BAD_FILE, "worker", 0,
 				 "BuildManifest.plist tells of more ways to install than any real "
@@ -62,7 +65,7 @@ const char *manifest_build(const struct manifest *manifest)
 
 size_t manifest_products(const struct manifest *manifest, const char **ret, size_t max)
 {
-	uint32_t count = plist_array_get_size(manifest->products);
+	uint32_t count = manifest->products ? plist_array_get_size(manifest->products) : 0;
 	size_t found = 0;
 
 	for (uint32_t i = 0; i < count && found < max; i++) {
@@ -75,6 +78,11 @@ size_t manifest_products(const struct manifest *manifest, const char **ret, size
 }
 
 /* --- identities */
+
+plist_t manifest_identities(const struct manifest *manifest)
+{
+	return manifest->identities;
+}
 
 static bool contains(const char *text, const char *part)
 {
@@ -125,14 +133,20 @@ static const char *component_path(plist_t identity, const char *component)
 	return path && path[0] && strlen(path) < MANIFEST_PATH_BYTES ? path : NULL;
 }
 
+bool manifest_is_research(plist_t identity)
+{
+	const char *name = property_list_text(property_list_dict(identity, "Info"), "Variant");
+
+	return name && strncasecmp(name, "Research", sizeof("Research") - 1) == 0;
+}
+
 static bool variant_read(plist_t identity, struct manifest_variant *ret)
 {
 	plist_t info = property_list_dict(identity, "Info");
 	struct manifest_variant variant = { .name = property_list_text(info, "Variant") };
 
 	if (!variant.name || variant.name[0] == '\0' ||
-	    strlen(variant.name) >= MANIFEST_NAME_BYTES ||
-	    strncasecmp(variant.name, "Research", sizeof("Research") - 1) == 0 ||
+	    strlen(variant.name) >= MANIFEST_NAME_BYTES || manifest_is_research(identity) ||
 	    !behaviour_read(info, variant.name, &variant.erases))
 		return false;
 	for (size_t i = 0; i < ARRAY_LEN(components); i++) {
@@ -146,7 +160,7 @@ static bool variant_read(plist_t identity, struct manifest_variant *ret)
 	return variant.os_path != NULL;
 }
 
-static bool is_for_board(plist_t identity, const char *board)
+bool manifest_is_for_board(plist_t identity, const char *board)
 {
 	const char *class = property_list_text(property_list_dict(identity, "Info"), "DeviceClass");
 
@@ -185,7 +199,8 @@ int manifest_variants(const struct manifest *manifest, const char *board,
 		plist_t identity = plist_array_get_item(manifest->identities, i);
 		struct manifest_variant variant;
 
-		if (plist_get_node_type(identity) != PLIST_DICT || !is_for_board(identity, board))
+		if (plist_get_node_type(identity) != PLIST_DICT ||
+		    !manifest_is_for_board(identity, board))
 			continue;
 		any = true;
 		if (!variant_read(identity, &variant))

@@ -8,6 +8,7 @@
  * the phone's data is then anybody's guess.
  */
 #include "base/error.h"
+#include "worker/property_list.h"
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -34,7 +35,9 @@ static inline void manifest_freep(struct manifest **p)
 /* "26.2.1", "23C71"; never NULL. Borrowed, as all texts here. */
 const char *manifest_version(const struct manifest *manifest);
 const char *manifest_build(const struct manifest *manifest);
-/* At most max product types; returns how many. */
+/* The dictionaries of BuildIdentities, as they stand there. */
+plist_t manifest_identities(const struct manifest *manifest);
+/* At most max product types; returns how many: none in a list that does not tell them. */
 size_t manifest_products(const struct manifest *manifest, const char **ret, size_t max);
 
 struct manifest_variant {
@@ -45,6 +48,11 @@ struct manifest_variant {
 	const char *paths[MANIFEST_PATHS_MAX];
 	size_t path_count;
 };
+
+/* Info/DeviceClass is this board ("d17ap", in any case). */
+bool manifest_is_for_board(plist_t identity, const char *board);
+/* Its variant is for Apple's own research phones. */
+bool manifest_is_research(plist_t identity);
 
 /*
  * The variants for a board ("d17ap", in any case). Returns how many, at most

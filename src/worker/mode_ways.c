@@ -33,7 +33,7 @@ static int enter_plainly(const struct mode_phone *phone, lockdownd_error_t *ret_
 			 struct error *err)
 {
 	_cleanup_(handset_done) struct handset handset = {};
-	int r = handset_open(phone->udid, &handset, err);
+	int r = handset_open(phone->udid, NULL, &handset, err);
 
 	if (r < 0)
 		return r;
@@ -46,7 +46,7 @@ static int enter_in_session(const struct mode_phone *phone, lockdownd_error_t pl
 {
 	_cleanup_(session_done) struct session session = {};
 	lockdownd_error_t e;
-	int r = session_open(phone->udid, &session, err);
+	int r = session_open(phone->udid, NULL, &session, err);
 
 	if (r < 0)
 		return r;
@@ -89,7 +89,7 @@ int mode_restart_normal(const struct mode_phone *phone, struct error *err)
 	_cleanup_(diagnostics_relay_client_freep) diagnostics_relay_client_t relay = NULL;
 	diagnostics_relay_error_t d;
 	lockdownd_error_t e;
-	int r = session_open(phone->udid, &session, err);
+	int r = session_open(phone->udid, NULL, &session, err);
 
 	if (r < 0)
 		return r;
@@ -112,7 +112,7 @@ int mode_restart_restore(const struct mode_phone *phone, struct error *err)
 	_cleanup_(handset_done) struct handset handset = {};
 	_cleanup_(restored_client_freep) restored_client_t restored = NULL;
 	restored_error_t e;
-	int r = handset_open(phone->udid, &handset, err);
+	int r = handset_open(phone->udid, NULL, &handset, err);
 
 	if (r < 0)
 		return r;

@@ -12,10 +12,12 @@
 #include "base/text.h"
 #include <endian.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <plist/plist.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 
 static const char usual_path[] = "/var/run/usbmuxd";
@@ -120,6 +122,9 @@ int mux_message_parse(const char *bytes, size_t n, struct mux_message *ret)
 	} else if (strcmp(type, "Detached") == 0) {
 		message.type = MUX_DETACHED;
 		message.mux_id = dict_number(dict, "DeviceID", UINT32_MAX);
+	} else if (strcmp(type, "Paired") == 0) {
+		message.type = MUX_PAIRED;
+		message.mux_id = dict_number(dict, "DeviceID", UINT32_MAX);
 	}
 	*ret = message;
 	return 0;
@@ -155,7 +160,27 @@ static int send_listen(int fd)
 	return send(fd, &packet, size, MSG_NOSIGNAL) == (ssize_t)size ? 0 : -EPIPE;
 }
 
-int mux_client_new(const char *path, struct mux_client **ret)
+/* The kernel counts for each call: one that a signal ended begins anew, and ours come rarely. */
+static int connect_waiting(int fd, const struct sockaddr_un *address, unsigned wait_ms)
+{
+	const struct timeval limit = {
+		.tv_sec = wait_ms / 1000,
+		/* nothing at all is for ever to the kernel */
+		.tv_usec = wait_ms == 0 ? 1000 : wait_ms % 1000 * 1000,
+	};
+	int r;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0)
+		return -errno;
+	do
+		r = connect(fd, (const struct sockaddr *)address, sizeof(*address));
+	while (r < 0 && errno == EINTR);
+	if (r < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+		return -errno;
+	return 0;
+}
+
+int mux_client_new(const char *path, unsigned wait_ms, struct mux_client **ret)
 {
 	_cleanup_close_ int fd = -1;
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -165,9 +190,12 @@ int mux_client_new(const char *path, struct mux_client **ret)
 	if (strlen(path) >= sizeof(address.sun_path))
 		return -ENAMETOOLONG;
 	memcpy(address.sun_path, path, strlen(path));
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
 		return -errno;
+	r = connect_waiting(fd, &address, wait_ms);
+	if (r < 0)
+		return r;
 	r = send_listen(fd);
 	if (r < 0)
 		return r;

@@ -26,13 +26,14 @@ enum mux_message_type {
 	MUX_RESULT,
 	MUX_ATTACHED,
 	MUX_DETACHED,
-	MUX_OTHER, /* nothing that a watcher needs: Paired, an entry without a UDID */
+	MUX_PAIRED, /* it has got a record of the phone with mux_id */
+	MUX_OTHER,  /* nothing that a watcher needs: an entry without a UDID */
 };
 
 struct mux_message {
 	enum mux_message_type type;
 	uint32_t number;        /* of a result: 0 is success */
-	uint32_t mux_id;        /* of a detached phone */
+	uint32_t mux_id;        /* of a detached or paired phone */
 	struct mux_phone phone; /* of an attached one */
 };
 
@@ -47,9 +48,16 @@ const char *mux_socket_path(void);
 
 struct mux_client;
 
-/* Connects and asks to be told. Returns 0 or a negative errno: -ENOENT, -ECONNREFUSED, -EACCES when
- * usbmuxd is not (yet) there. */
-int mux_client_new(const char *path, struct mux_client **ret);
+/* libusbmuxd's own limit for an answer. */
+enum { MUX_ANSWER_MS = 5000 };
+
+/*
+ * Connects and asks to be told. Where usbmuxd's queue is full, which holds five (usbmuxd 1.1.1
+ * src/main.c), waits up to wait_ms for a place: others wait in turn, so that one who only looks
+ * now and then finds none. Returns 0 or a negative errno: -EAGAIN when there was no place,
+ * -ENOENT, -ECONNREFUSED, -EACCES when usbmuxd is not (yet) there.
+ */
+int mux_client_new(const char *path, unsigned wait_ms, struct mux_client **ret);
 struct mux_client *mux_client_free(struct mux_client *client);
 static inline void mux_client_freep(struct mux_client **p)
 {

@@ -1,42 +1,45 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A watch owns an inotify descriptor on the directory of usbmuxd's socket, the connection if there
- * is one, and the table of the phones that it has told of:
+ * A watch owns the watched directory of usbmuxd's socket, the connection if there is one, the table
+ * of the phones that it has told of, and while up a second connection now and then, its probe:
  *
  *          the socket appears, or a retry is due: connect
  *      ┌──────────┐ ───────────────────────────────▶ ┌────────┐
- *      │  away    │                                  │ asking │ no answer to Listen: the watch ends
+ *      │  away    │                                  │ asking │ no answer: the watch ends
  *      └──────────┘ ◀─────────────────────────────── └────────┘
  *          ▲   usbmuxd ended                              │ Result 0: mux-up
  *          │                                              ▼
  *          │  usbmuxd ended: detached …, mux-down    ┌────────┐ attached, detached
  *          └──────────────────────────────────────── │   up   │ ─┐
- *                                                    └────────┘ ◀┘
+ *                                                    └────────┘ ◀┘ no answer: the watch ends
  *
  * Invariants: client is there exactly while asking or up; a phone is in the table exactly while its
  * attached was told and its detached was not; mux-up and mux-down alternate.
  *
- * Nothing is polled. A socket that exists but refuses (bound, not yet listening; left behind by a
- * usbmuxd that was killed) is tried again a few times, ever more slowly, and then left until its
- * directory changes.
+ * A socket that is not there is not polled for: its directory says when it appears. One that is
+ * there but refuses (bound, not yet listening; left behind by a usbmuxd that was killed) is tried
+ * again, ever more slowly, for as long as it does.
+ *
+ * A usbmuxd that hangs tells its listeners nothing, and stays connected: it has been seen to wait
+ * for ever for a phone's last transfer when the cable was pulled in the middle of one, and takes
+ * nobody in meanwhile (usbmuxd issue 114). So a new connection is tried every few seconds while up.
  */
 #include "worker/mux_watch.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "worker/mux_client.h"
+#include "worker/mux_place.h"
 #include "worker/reply.h"
 #include <errno.h>
-#include <limits.h>
 #include <poll.h>
-#include <string.h>
-#include <sys/inotify.h>
 
 enum {
 	PHONES_MAX = 64,
-	ANSWER_TIMEOUT_MS = 5000, /* libusbmuxd's own limit for a result */
 	RETRY_FIRST_MS = 20,
 	RETRY_LAST_MS = 2560,
+	PROBE_EVERY_MS = 10000,
+	PROBE_ANSWER_MS = 10000, /* one that is busy answers late, and does not hang */
 };
 
 static const uint64_t NEVER = UINT64_MAX;
@@ -45,12 +48,13 @@ enum told { TOLD_NOTHING, TOLD_UP, TOLD_DOWN };
 
 struct mux_watch {
 	const char *path; /* of the socket; borrowed */
-	const char *name; /* its last part */
-	int inotify_fd;
+	struct mux_place place;
 	struct mux_client *client;
+	struct mux_client *probe; /* NULL: none on its way */
 	enum told told;
 	uint64_t answer_due_ms; /* while asking, else NEVER */
 	uint64_t retry_due_ms;  /* while away and a retry is due, else NEVER */
+	uint64_t probe_due_ms;  /* of the next one, or of its answer; NEVER unless up */
 	uint64_t up_since_ms;
 	unsigned retry_ms; /* the next pause */
 	size_t phone_count;
@@ -59,9 +63,14 @@ struct mux_watch {
 
 static void mux_watch_done(struct mux_watch *watch)
 {
-	if (watch->inotify_fd >= 0)
-		close(watch->inotify_fd);
+	mux_place_done(&watch->place);
 	mux_client_free(watch->client);
+	mux_client_free(watch->probe);
+}
+
+static int silent(struct error *err)
+{
+	return error_set(err, ERROR_SILENT, "usbmuxd", 0, "usbmuxd does not answer");
 }
 
 static int tell(const char *event, sd_json_variant *fields, struct error *err)
@@ -127,6 +136,14 @@ static int phone_attached(struct mux_watch *watch, const struct mux_phone *phone
 	return tell_phone("attached", phone, err);
 }
 
+static int phone_paired(const struct mux_watch *watch, uint32_t mux_id, struct error *err)
+{
+	for (size_t i = 0; i < watch->phone_count; i++)
+		if (watch->phones[i].mux_id == mux_id)
+			return tell_phone("paired", &watch->phones[i], err);
+	return 0;
+}
+
 /* --- the connection */
 
 static void retry_later(struct mux_watch *watch)
@@ -141,7 +158,9 @@ static int mux_lost(struct mux_watch *watch, struct error *err)
 	uint64_t up_ms = watch->told == TOLD_UP ? clock_now_ms() - watch->up_since_ms : 0;
 
 	watch->client = mux_client_free(watch->client);
+	watch->probe = mux_client_free(watch->probe);
 	watch->answer_due_ms = NEVER;
+	watch->probe_due_ms = NEVER;
 	while (watch->phone_count > 0) {
 		int r = phone_detached(watch, watch->phones[0].mux_id, err);
 
@@ -160,20 +179,20 @@ static int mux_connect(struct mux_watch *watch, struct error *err)
 	int r;
 
 	watch->retry_due_ms = NEVER;
-	r = mux_client_new(watch->path, &watch->client);
+	r = mux_client_new(watch->path, MUX_ANSWER_MS, &watch->client);
 	switch (-r) {
 	case 0:
-		watch->answer_due_ms = clock_now_ms() + ANSWER_TIMEOUT_MS;
+		watch->answer_due_ms = clock_now_ms() + MUX_ANSWER_MS;
 		return 0;
+	case EAGAIN: /* it is there, and lets nobody in */
+		return silent(err);
 	case ENOENT: /* the directory will say when it appears */
 		return tell_down(watch, err);
 	case ECONNREFUSED:
 	case EACCES:
-	case EAGAIN:
 	case EPIPE:
 	case ECONNRESET:
-		if (watch->retry_ms < RETRY_LAST_MS)
-			retry_later(watch);
+		retry_later(watch);
 		return tell_down(watch, err);
 	default:
 		return error_set_errno(err, ERROR_NO_SERVICE, "kernel", -r,
@@ -189,6 +208,7 @@ static int result_handle(struct mux_watch *watch, uint32_t number, struct error 
 	watch->answer_due_ms = NEVER;
 	watch->told = TOLD_UP;
 	watch->up_since_ms = clock_now_ms();
+	watch->probe_due_ms = watch->up_since_ms + PROBE_EVERY_MS;
 	return tell("mux-up", NULL, err);
 }
 
@@ -205,6 +225,8 @@ static int message_handle(struct mux_watch *watch, const struct mux_message *mes
 		return phone_attached(watch, &message->phone, err);
 	case MUX_DETACHED:
 		return phone_detached(watch, message->mux_id, err);
+	case MUX_PAIRED:
+		return phone_paired(watch, message->mux_id, err);
 	case MUX_RESULT:
 	case MUX_OTHER:
 		break;
@@ -232,49 +254,44 @@ static int mux_read(struct mux_watch *watch, struct error *err)
 	return 0;
 }
 
-/* --- the directory */
+/* --- does it still take anybody in? */
 
-static int directory_watch(struct mux_watch *watch, struct error *err)
+static int probe_begin(struct mux_watch *watch, struct error *err)
 {
-	const char *slash = strrchr(watch->path, '/');
-	char directory[PATH_MAX] = ".";
-	size_t n = slash ? (size_t)(slash - watch->path) : 0;
+	int r = mux_client_new(watch->path, MUX_ANSWER_MS, &watch->probe);
 
-	watch->name = slash ? slash + 1 : watch->path;
-	if (n >= sizeof(directory))
-		return error_set(err, ERROR_USAGE, "worker", 0, "The socket's path is too long");
-	if (slash) {
-		memcpy(directory, watch->path, n);
-		directory[n] = '\0';
-	}
-	watch->inotify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	/* attributes: a server binds, listens, and then lets others in */
-	if (watch->inotify_fd < 0 ||
-	    inotify_add_watch(watch->inotify_fd, n == 0 && slash ? "/" : directory,
-			      IN_CREATE | IN_MOVED_TO | IN_ATTRIB | IN_ONLYDIR) < 0)
-		return error_set_errno(err, ERROR_NO_SERVICE, "kernel", errno,
-				       "Cannot watch the directory of usbmuxd's socket");
+	if (r == -EAGAIN)
+		return silent(err);
+	/* of a socket that is gone the end of the other connection tells */
+	watch->probe_due_ms = clock_now_ms() + (r < 0 ? PROBE_EVERY_MS : PROBE_ANSWER_MS);
 	return 0;
 }
 
+static int probe_due(struct mux_watch *watch, struct error *err)
+{
+	return watch->probe ? silent(err) : probe_begin(watch, err);
+}
+
+static void probe_read(struct mux_watch *watch)
+{
+	struct mux_message message;
+	int r = mux_client_fill(watch->probe);
+
+	if (r == -EAGAIN || (r > 0 && mux_client_next(watch->probe, &message) == 0))
+		return;
+	/* whatever it said, it lives */
+	watch->probe = mux_client_free(watch->probe);
+	watch->probe_due_ms = clock_now_ms() + PROBE_EVERY_MS;
+}
+
+/* --- the directory */
+
 static int directory_read(struct mux_watch *watch, struct error *err)
 {
-	_Alignas(struct inotify_event) char buffer[16 * 1024];
-	ssize_t n = read(watch->inotify_fd, buffer, sizeof(buffer));
-	bool changed = false;
+	int r = mux_place_read(&watch->place, err);
 
-	for (ssize_t at = 0; at < n;) {
-		const struct inotify_event *event = (const struct inotify_event *)(buffer + at);
-
-		if (event->mask & IN_IGNORED)
-			return error_set(err, ERROR_NO_SERVICE, "kernel", 0,
-					 "The directory of usbmuxd's socket is gone");
-		changed |= event->mask & IN_Q_OVERFLOW ||
-			   (event->len > 0 && strcmp(event->name, watch->name) == 0);
-		at += (ssize_t)sizeof(*event) + event->len;
-	}
-	if (!changed || watch->client)
-		return 0;
+	if (r <= 0 || watch->client)
+		return r < 0 ? r : 0;
 	watch->retry_ms = RETRY_FIRST_MS;
 	return mux_connect(watch, err);
 }
@@ -287,6 +304,8 @@ static int poll_timeout(const struct mux_watch *watch)
 	    watch->answer_due_ms < watch->retry_due_ms ? watch->answer_due_ms : watch->retry_due_ms;
 	uint64_t now = clock_now_ms();
 
+	if (watch->probe_due_ms < due)
+		due = watch->probe_due_ms;
 	if (due == NEVER)
 		return -1;
 	return due > now ? (int)(due - now) : 0;
@@ -295,8 +314,9 @@ static int poll_timeout(const struct mux_watch *watch)
 static int watch_once(struct mux_watch *watch, struct error *err)
 {
 	struct pollfd fds[] = {
-		{ .fd = watch->inotify_fd, .events = POLLIN },
+		{ .fd = watch->place.inotify_fd, .events = POLLIN },
 		{ .fd = watch->client ? mux_client_fd(watch->client) : -1, .events = POLLIN },
+		{ .fd = watch->probe ? mux_client_fd(watch->probe) : -1, .events = POLLIN },
 	};
 	int r = poll(fds, ARRAY_LEN(fds), poll_timeout(watch));
 	uint64_t now = clock_now_ms();
@@ -305,14 +325,18 @@ static int watch_once(struct mux_watch *watch, struct error *err)
 		return errno == EINTR
 			   ? 0
 			   : error_set_errno(err, ERROR_BUG, "kernel", errno, "Cannot wait");
+	if (fds[2].revents)
+		probe_read(watch);
 	if (fds[1].revents)
 		r = mux_read(watch, err);
 	else if (now >= watch->answer_due_ms)
-		return error_set(err, ERROR_SILENT, "usbmuxd", 0, "usbmuxd does not answer");
+		return silent(err);
 	if (r >= 0 && fds[0].revents)
 		r = directory_read(watch, err);
 	if (r >= 0 && now >= watch->retry_due_ms)
 		r = mux_connect(watch, err);
+	if (r >= 0 && now >= watch->probe_due_ms)
+		r = probe_due(watch, err);
 	return r;
 }
 
@@ -320,9 +344,10 @@ int mux_watch_run(struct error *err)
 {
 	_cleanup_(mux_watch_done) struct mux_watch watch = {
 		.path = mux_socket_path(),
-		.inotify_fd = -1,
+		.place = { .inotify_fd = -1 },
 		.answer_due_ms = NEVER,
 		.retry_due_ms = NEVER,
+		.probe_due_ms = NEVER,
 		.retry_ms = RETRY_FIRST_MS,
 	};
 	int r;
@@ -330,7 +355,7 @@ int mux_watch_run(struct error *err)
 	if (!watch.path)
 		return error_set(err, ERROR_UNSUPPORTED, "worker", 0,
 				 "usbmuxd's address is no UNIX socket");
-	r = directory_watch(&watch, err);
+	r = mux_place_watch(watch.path, &watch.place, err);
 	if (r == 0)
 		r = mux_connect(&watch, err);
 	while (r >= 0)

@@ -67,7 +67,7 @@ int notices_new(const char *udid, struct notices **ret)
 
 	if (!notices)
 		return -ENOMEM;
-	r = handset_open(udid, &notices->handset, NULL);
+	r = handset_open(udid, NULL, &notices->handset, NULL);
 	if (r < 0)
 		return r;
 	r = service_open(notices);

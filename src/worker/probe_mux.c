@@ -8,7 +8,6 @@
 #include "worker/handset.h"
 #include "worker/library_error.h"
 #include "worker/probe.h"
-#include <string.h>
 
 /* Without a key lockdownd sends everything that it tells an unpaired host, in one dictionary. */
 static int ask_normal(lockdownd_client_t client, const char *udid, sd_json_variant **identity,
@@ -71,40 +70,26 @@ static int ask_restored(lockdownd_client_t client, const char *udid, sd_json_var
 	return 0;
 }
 
-/* Which of the two answers at the port decides the mode: on the bus they look the same. */
-static int ask(lockdownd_client_t client, const char *udid, enum mode *ret_mode,
-	       sd_json_variant **identity, struct error *err)
-{
-	_cleanup_free_ char *type = NULL;
-	lockdownd_error_t e = lockdownd_query_type(client, &type);
-
-	if (e != LOCKDOWN_E_SUCCESS)
-		return handset_failed(udid, e, err);
-	if (strcmp(type, "com.apple.mobile.lockdown") == 0) {
-		*ret_mode = MODE_NORMAL;
-		return ask_normal(client, udid, identity, err);
-	}
-	if (strcmp(type, "com.apple.mobile.restored") == 0) {
-		*ret_mode = MODE_RESTORE;
-		return ask_restored(client, udid, identity, err);
-	}
-	return error_set(err, ERROR_PROTOCOL, "lockdownd", 0,
-			 "The phone's lockdown port is of a kind that is not known");
-}
-
-int probe_mux(const struct request *request, enum mode *ret_mode, sd_json_variant **ret_identity,
-	      struct error *err)
+int probe_mux(const struct request *request, struct inquiry *inquiry, struct handset *ret,
+	      enum mode *ret_mode, sd_json_variant **ret_identity, struct error *err)
 {
 	_cleanup_(handset_done) struct handset handset = {};
 	_cleanup_(sd_json_variant_unrefp) sd_json_variant *identity = NULL;
+	enum mode mode = MODE_NORMAL;
 	int r;
 
-	r = handset_open(request->udid, &handset, err);
+	r = handset_open(request->udid, inquiry, &handset, err);
+	/* which of the two answers at the port decides the mode: on the bus they look the same */
+	if (r == 0)
+		r = handset_type(&handset, inquiry, &mode, err);
 	if (r < 0)
 		return r;
-	r = ask(handset.client, request->udid, ret_mode, &identity, err);
+	r = mode == MODE_NORMAL ? ask_normal(handset.client, request->udid, &identity, err)
+				: ask_restored(handset.client, request->udid, &identity, err);
 	if (r < 0)
 		return r;
+	*ret = TAKE_STRUCT(handset);
+	*ret_mode = mode;
 	*ret_identity = TAKE(identity);
 	return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "worker/property_list.h"
 #include "base/cleanup.h"
+#include "worker/property_list_guard.h"
 #include <stdint.h>
 #include <string.h>
 
@@ -17,13 +18,25 @@ static bool is_xml(const char *bytes, size_t n)
 			 strncmp(bytes, "<!DOC", 5) == 0);
 }
 
+static bool is_binary(const char *bytes, size_t n)
+{
+	return n > sizeof(binary_magic) &&
+	       memcmp(bytes, binary_magic, sizeof(binary_magic) - 1) == 0;
+}
+
+bool property_list_is_tame(const char *bytes, size_t n)
+{
+	return is_binary(bytes, n) ? property_list_binary_is_tame(bytes, n)
+				   : property_list_xml_is_tame(bytes, n);
+}
+
 plist_t property_list_parse(const char *bytes, size_t n)
 {
 	_cleanup_(plist_freep) plist_t list = NULL;
 
-	if (n > UINT32_MAX)
+	if (n > UINT32_MAX || !property_list_is_tame(bytes, n))
 		return NULL;
-	if (n > sizeof(binary_magic) && memcmp(bytes, binary_magic, sizeof(binary_magic) - 1) == 0)
+	if (is_binary(bytes, n))
 		(void)plist_from_bin(bytes, (uint32_t)n, &list);
 	else if (is_xml(bytes, n))
 		(void)plist_from_xml(bytes, (uint32_t)n, &list);

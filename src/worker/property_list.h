@@ -11,7 +11,9 @@ static inline void plist_freep(plist_t *node)
 	plist_free(*node);
 }
 
-/* XML or binary, nothing else that libplist knows; a dictionary. NULL if it is none. */
+/* False for a list that is a trap for who parses it (property_list_guard.h). */
+bool property_list_is_tame(const char *bytes, size_t n);
+/* XML or binary, nothing else that libplist knows; a dictionary. NULL if it is none, or a trap. */
 plist_t property_list_parse(const char *bytes, size_t n);
 
 /* Members of a dictionary (NULL: none) by type: NULL if absent or of another type. Borrowed. */

@@ -2,22 +2,14 @@
 #include "worker/record.h"
 #include "base/cleanup.h"
 #include "worker/session.h"
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
+#include <limits.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <usbmuxd.h>
 
-static const char usual_folder[] = "/var/lib/lockdown";
-static const char identity_file[] = "SystemConfiguration.plist";
-
-DEFINE_CLEANUP(DIR *, closedir)
-
 struct fields {
-	const char *action, *udid;
+	const char *action, *udid, *folder;
 };
 
 static const sd_json_dispatch_field fields_table[] = {
@@ -25,126 +17,189 @@ static const sd_json_dispatch_field fields_table[] = {
 	  offsetof(struct fields, action), SD_JSON_MANDATORY | SD_JSON_REFUSE_NULL },
 	{ "udid", SD_JSON_VARIANT_STRING, sd_json_dispatch_const_string,
 	  offsetof(struct fields, udid), SD_JSON_REFUSE_NULL },
+	{ "folder", SD_JSON_VARIANT_STRING, sd_json_dispatch_const_string,
+	  offsetof(struct fields, folder), SD_JSON_REFUSE_NULL },
 	{},
 };
 
-bool record_file_name(const char *name)
+static int answer(int built, struct error *err)
 {
-	static const char ending[] = ".plist";
-	static const char allowed[] = "0123456789-abcdefghijklmnopqrstuvwxyz"
-				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-	size_t stem = strspn(name, allowed);
-
-	return stem > 0 && strcmp(name + stem, ending) == 0 && strcmp(name, identity_file) != 0;
+	if (built < 0)
+		return error_set_errno(err, ERROR_BUG, "worker", -built, "Cannot build the result");
+	return 0;
 }
 
-static int forget(const char *udid, uint64_t *ret, struct error *err)
+/* Why a copy could not be written. */
+static int copy_failed(int r, struct error *err)
+{
+	if (r == -ENOSPC || r == -EDQUOT)
+		return error_set_errno(err, ERROR_NO_SPACE, "kernel", -r,
+				       "The data partition is full: the pairings are not kept");
+	if (r == -EROFS)
+		return error_set_errno(
+		    err, ERROR_NO_SPACE, "kernel", -r,
+		    "The data partition is read-only: the pairings are not kept");
+	if (r == -EIO || r == -ENODEV)
+		return error_set_errno(
+		    err, ERROR_BAD_FILE, "kernel", -r,
+		    "The data partition cannot be written: the pairings are not kept");
+	return error_set_errno(err, ERROR_REFUSED, "kernel", -r, "The pairings cannot be kept");
+}
+
+/* --- the actions */
+
+static int forget(const struct fields *fields, sd_json_variant **ret, struct error *err)
 {
 	usbmuxd_device_info_t *phones = NULL;
-	int r = usbmuxd_get_device_list(&phones);
+	char udid[REQUEST_UDID_BYTES];
+	size_t copies = 0;
+	int r = request_check_udid(fields->udid, udid, err), forgotten;
 
+	if (r < 0)
+		return r;
+	/* the copy first: what is left after a failure is not loaded again */
+	if (fields->folder) {
+		r = record_store_remove(fields->folder, udid, &copies);
+		if (r < 0)
+			return error_set_errno(err, ERROR_REFUSED, "kernel", -r,
+					       "Cannot remove the pairing that is kept");
+	}
+	r = usbmuxd_get_device_list(&phones);
 	if (r < 0)
 		return error_set(err, ERROR_NO_SERVICE, "usbmuxd", r, "usbmuxd is not running");
 	usbmuxd_device_list_free(&phones);
-	r = record_forget(udid, err);
-	if (r < 0)
-		return r;
-	*ret = (uint64_t)r;
-	return 0;
+	forgotten = record_forget(udid, err);
+	if (forgotten < 0)
+		return forgotten;
+	return answer(sd_json_buildo(ret, SD_JSON_BUILD_PAIR_INTEGER("forgotten", forgotten)), err);
 }
 
-/* Removes a file and nothing else: no link is followed, no folder entered. 1 if it went, 0 if it is
- * no file, a negative errno. */
-static int remove_file(int folder, const char *name)
+static int forget_store(const struct fields *fields, sd_json_variant **ret, struct error *err)
 {
-	struct stat st;
+	size_t forgotten = 0, copies = 0;
+	int r = fields->folder ? record_store_remove(fields->folder, NULL, &copies) : 0;
 
-	if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 0 : -errno;
-	if (!S_ISREG(st.st_mode))
-		return 0;
-	if (unlinkat(folder, name, 0) < 0)
-		return errno == ENOENT ? 0 : -errno;
-	return 1;
-}
-
-static int remove_records(DIR *folder, uint64_t *ret)
-{
-	struct dirent *entry;
-	uint64_t count = 0;
-	int fd = dirfd(folder), r;
-
-	if (fd < 0)
-		return -errno;
-	while (errno = 0, (entry = readdir(folder)) != NULL) {
-		if (!record_file_name(entry->d_name))
-			continue;
-		r = remove_file(fd, entry->d_name);
-		if (r < 0)
-			return r;
-		count += (uint64_t)r;
-	}
-	if (errno != 0)
-		return -errno;
-	r = remove_file(fd, identity_file);
-	if (r < 0)
-		return r;
-	if (fsync(fd) < 0 && errno != EINVAL)
-		return -errno;
-	*ret = count;
-	return 0;
-}
-
-static int forget_store(uint64_t *ret, struct error *err)
-{
-	_cleanup_(closedirp) DIR *folder = NULL;
-	const char *path = getenv("IDEVICERESCUE_LOCKDOWN");
-	int r = 0;
-
-	folder = opendir(path ? path : usual_folder);
-	if (!folder)
-		r = -errno;
-	if (r == -ENOENT) { /* usbmuxd has never kept any */
-		*ret = 0;
-		return 0;
-	}
 	if (r == 0)
-		r = remove_records(folder, ret);
+		r = record_store_remove(record_store_folder(), NULL, &forgotten);
 	if (r < 0)
 		return error_set_errno(err, ERROR_REFUSED, "kernel", -r,
 				       "Cannot remove this computer's pairings");
-	return 0;
+	return answer(sd_json_buildo(ret, SD_JSON_BUILD_PAIR_UNSIGNED("forgotten", forgotten)),
+		      err);
 }
 
-static int run(const struct fields *fields, uint64_t *ret, struct error *err)
+/* How many records a folder has; 0 also if it cannot be read. */
+static size_t count_records(const char *folder)
 {
-	char udid[REQUEST_UDID_BYTES];
+	_cleanup_free_ struct record_entry *entries =
+	    calloc(RECORD_STORE_FILES_MAX, sizeof(*entries));
+	size_t count = 0;
 
-	if (strcmp(fields->action, "forget") == 0) {
-		int r = request_check_udid(fields->udid, udid, err);
+	if (!entries || record_store_list(folder, entries, RECORD_STORE_FILES_MAX, &count) < 0)
+		return 0;
+	return count;
+}
 
-		return r < 0 ? r : forget(udid, ret, err);
-	}
-	if (strcmp(fields->action, "forget-store") != 0)
-		return error_set(err, ERROR_USAGE, "worker", 0, "Field \"action\" is no action");
-	if (fields->udid)
+static int keep(const struct fields *fields, sd_json_variant **ret, struct error *err)
+{
+	size_t written = 0;
+	int r = record_copy_keep(record_store_folder(), fields->folder, &written);
+
+	if (r < 0)
+		return copy_failed(r, err);
+	return answer(sd_json_buildo(
+			  ret, SD_JSON_BUILD_PAIR_UNSIGNED("copies", count_records(fields->folder)),
+			  SD_JSON_BUILD_PAIR_UNSIGNED("written", written)),
+		      err);
+}
+
+static int unkeep(const struct fields *fields, sd_json_variant **ret, struct error *err)
+{
+	size_t gone = 0;
+	int r = record_copy_unkeep(fields->folder, &gone);
+
+	if (r < 0)
+		return error_set_errno(err, ERROR_REFUSED, "kernel", -r,
+				       "Cannot remove the pairings that are kept");
+	return answer(sd_json_buildo(ret, SD_JSON_BUILD_PAIR_UNSIGNED("removed", gone)), err);
+}
+
+static int load(const struct fields *fields, sd_json_variant **ret, struct error *err)
+{
+	size_t loaded = 0;
+	int r = record_copy_load(fields->folder, record_store_folder(), &loaded);
+
+	if (r < 0)
+		return error_set_errno(err, ERROR_REFUSED, "kernel", -r,
+				       "Cannot load the pairings that are kept");
+	return answer(sd_json_buildo(ret, SD_JSON_BUILD_PAIR_UNSIGNED("loaded", loaded)), err);
+}
+
+static int list(const struct fields *fields, sd_json_variant **ret, struct error *err)
+{
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *array = NULL;
+	_cleanup_free_ struct record_entry *entries =
+	    calloc(RECORD_STORE_FILES_MAX, sizeof(*entries));
+	const char *folder = fields->folder;
+	size_t count = 0;
+	int r = entries ? record_store_list(record_store_folder(), entries, RECORD_STORE_FILES_MAX,
+					    &count)
+			: -ENOMEM;
+
+	if (r < 0)
+		return error_set_errno(err, ERROR_REFUSED, "kernel", -r,
+				       "Cannot read this computer's pairings");
+	r = sd_json_build(&array, SD_JSON_BUILD_EMPTY_ARRAY);
+	for (size_t i = 0; r >= 0 && i < count; i++)
+		r = sd_json_variant_append_arraybo(
+		    &array, SD_JSON_BUILD_PAIR_STRING("udid", entries[i].udid),
+		    SD_JSON_BUILD_PAIR_BOOLEAN("broken", entries[i].broken));
+	if (r >= 0)
+		r = sd_json_buildo(
+		    ret, SD_JSON_BUILD_PAIR_VARIANT("records", array),
+		    SD_JSON_BUILD_PAIR_BOOLEAN("kept", folder && record_copy_is_kept(folder)),
+		    SD_JSON_BUILD_PAIR_UNSIGNED("copies", folder ? count_records(folder) : 0));
+	return answer(r, err);
+}
+
+static const struct action {
+	const char *name;
+	bool udid; /* must be there; else it must not */
+	bool folder_must;
+	int (*run)(const struct fields *fields, sd_json_variant **ret, struct error *err);
+} actions[] = {
+	{ "forget", true, false, forget }, { "forget-store", false, false, forget_store },
+	{ "keep", false, true, keep },     { "unkeep", false, true, unkeep },
+	{ "load", false, true, load },     { "list", false, false, list },
+};
+
+static int fields_check(const struct action *action, const struct fields *fields, struct error *err)
+{
+	const char *folder = fields->folder;
+
+	if (fields->udid && !action->udid)
 		return error_set(err, ERROR_USAGE, "worker", 0,
 				 "Field \"udid\" is for one phone's record only");
-	return forget_store(ret, err);
+	if (!folder && action->folder_must)
+		return error_set(err, ERROR_USAGE, "worker", 0, "Field \"folder\" is missing");
+	if (folder && (folder[0] != '/' || strlen(folder) >= PATH_MAX))
+		return error_set(err, ERROR_USAGE, "worker", 0,
+				 "Field \"folder\" is no absolute path");
+	return 0;
 }
 
 int record_run(const struct request *request, sd_json_variant **ret_fields, struct error *err)
 {
 	struct fields fields = {};
-	uint64_t forgotten = 0;
 	int r = request_fields(request, fields_table, &fields, err);
 
-	if (r == 0)
-		r = run(&fields, &forgotten, err);
 	if (r < 0)
 		return r;
-	r = sd_json_buildo(ret_fields, SD_JSON_BUILD_PAIR_UNSIGNED("forgotten", forgotten));
-	if (r < 0)
-		return error_set_errno(err, ERROR_BUG, "worker", -r, "Cannot build the result");
-	return 0;
+	for (size_t i = 0; i < ARRAY_LEN(actions); i++) {
+		if (strcmp(actions[i].name, fields.action) != 0)
+			continue;
+		r = fields_check(&actions[i], &fields, err);
+		return r < 0 ? r : actions[i].run(&fields, ret_fields, err);
+	}
+	return error_set(err, ERROR_USAGE, "worker", 0, "Field \"action\" is no action");
 }

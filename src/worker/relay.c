@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "worker/http.h"
+#include "worker/tss.h"
 #include <arpa/inet.h>
 #include <curl/curl.h>
 #include <errno.h>
@@ -24,7 +25,6 @@
 
 enum {
 	BODY_BYTES_MAX = 1 << 20,
-	REPLY_BYTES_MAX = 4 << 20,
 	CONNECTIONS_MAX = 16,
 	IDLE_S = 120,
 	PAUSE_MS = 2000,
@@ -32,19 +32,6 @@ enum {
 	PATIENCE_MS = 5000,
 	PATIENCE_TOUCHED_MS = 60000,
 	MS_PER_S = 1000,
-	STATUS_NONE = -1,
-	STATUS_NOT_ELIGIBLE = 94,
-	STATUS_NOT_ELIGIBLE_OLD = 69,
-};
-
-static const char url_apple[] = "https://gs.apple.com/TSS/controller?action=2";
-/* What libtatsu sends itself. */
-static const char *const headers[] = {
-	"Content-Type: text/xml; charset=\"utf-8\"",
-	"Cache-Control: no-cache",
-	"User-Agent: InetURL/1.0",
-	"Expect:",
-	NULL,
 };
 
 struct relay {
@@ -66,64 +53,36 @@ struct upload {
 
 /* --- asking Apple */
 
-int relay_status_parse(const char *text)
-{
-	const char *status = strstr(text, "STATUS=");
-	int value = 0;
-
-	if (strstr(text, "MESSAGE=SUCCESS"))
-		return 0;
-	if (!status)
-		return STATUS_NONE;
-	status += sizeof("STATUS=") - 1;
-	if (*status < '0' || *status > '9')
-		return STATUS_NONE;
-	for (; *status >= '0' && *status <= '9' && value < MS_PER_S; status++)
-		value = value * 10 + (*status - '0');
-	return value;
-}
-
-static bool is_certificate(const struct error *err)
-{
-	return strcmp(err->origin, "openssl") == 0 || err->code == CURLE_PEER_FAILED_VERIFICATION;
-}
-
 /* One try. True if *ret_reply (owned by the caller) is Apple's answer, whatever it says. */
 static bool ask_once(const struct upload *upload, struct relay_outcome *ret,
 		     struct http_reply *ret_reply)
 {
 	_cleanup_(http_freep) struct http *http = NULL;
-	struct relay_outcome outcome = { .end = RELAY_NETWORK, .status = STATUS_NONE };
+	struct relay_outcome outcome = { .end = RELAY_NETWORK, .status = TSS_STATUS_NONE };
+	struct tss_reply answer;
 
 	if (http_new(&http, &outcome.why) < 0 ||
-	    http_post(http, url_apple, headers, upload->bytes, upload->n, RELAY_ASK_S,
-		      REPLY_BYTES_MAX, ret_reply, &outcome.why) < 0) {
-		if (is_certificate(&outcome.why))
+	    tss_ask(http, upload->bytes, upload->n, RELAY_ASK_S, ret_reply, &answer, &outcome.why) <
+		0) {
+		if (tss_error_is_certificate(&outcome.why))
 			outcome.end = RELAY_CERTIFICATE;
 		*ret = outcome;
 		return false;
 	}
-	outcome.status = relay_status_parse(ret_reply->body);
-	switch (outcome.status) {
-	case 0:
+	outcome.status = answer.status;
+	switch (answer.status) {
+	case TSS_STATUS_OK:
 		outcome.end = RELAY_SIGNED;
 		break;
-	case STATUS_NOT_ELIGIBLE:
-	case STATUS_NOT_ELIGIBLE_OLD:
+	case TSS_STATUS_NOT_ELIGIBLE:
+	case TSS_STATUS_NOT_ELIGIBLE_OLD:
 		outcome.end = RELAY_NOT_SIGNED;
-		break;
-	case STATUS_NONE:
-		(void)error_set(&outcome.why, ERROR_NETWORK, "tss", ret_reply->head.status,
-				"Apple's signing server answered, but with nothing that can be "
-				"used (HTTP %u)",
-				ret_reply->head.status);
-		http_reply_done(ret_reply);
 		break;
 	default:
 		outcome.end = RELAY_REFUSED;
 	}
 	*ret = outcome;
-	return outcome.status != STATUS_NONE;
+	return true;
 }
 
 /* Lets a pause go by. False if there is to be no further try. */

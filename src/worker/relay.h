@@ -47,6 +47,3 @@ int relay_fd(const struct relay *relay);
 int relay_take(struct relay *relay, struct relay_outcome *ret);
 /* The phone is being changed: a request that fails now costs more than patience. */
 void relay_be_patient(struct relay *relay);
-
-/* "STATUS=94&MESSAGE=…" to 94; 0 for a success, -1 if there is none. Pure; text ends with a NUL. */
-int relay_status_parse(const char *text);

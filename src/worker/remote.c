@@ -17,6 +17,8 @@ struct remote {
 	char etag[HTTP_ETAG_BYTES]; /* "" none, or too weak to compare bytes by */
 	uint64_t size;              /* 0 until it is known */
 	uint64_t fetched;           /* bytes so far, for the ceiling */
+	unsigned requests;          /* so far */
+	uint8_t head[REMOTE_HEAD_BYTES];
 };
 
 /* One piece on its way. */
@@ -53,6 +55,26 @@ static int refuse_status(struct piece *piece, const struct http_head *head)
 	}
 }
 
+static int refuse_range(struct piece *piece, const struct http_head *head)
+{
+	return error_set(&piece->error, ERROR_PROTOCOL, "worker", head->status,
+			 "%s sends another part of the file than was asked for", head->host);
+}
+
+/* A weak one says nothing about bytes. */
+static bool is_strong(const char *etag)
+{
+	return etag[0] && strncmp(etag, "W/", 2) != 0;
+}
+
+/* The answer is of another file than those before it. */
+static bool is_changed(const struct remote *remote, const struct http_head *head, uint64_t total)
+{
+	if (remote->size != 0 && remote->size != total)
+		return true;
+	return remote->etag[0] && is_strong(head->etag) && strcmp(remote->etag, head->etag) != 0;
+}
+
 static int piece_begin(void *context, const struct http_head *head)
 {
 	struct piece *piece = context;
@@ -61,16 +83,18 @@ static int piece_begin(void *context, const struct http_head *head)
 
 	if (head->status != STATUS_PARTIAL)
 		return refuse_status(piece, head);
-	if (head->coding[0] || http_range_parse(head->range, &first, &last, &total) < 0 ||
-	    first != piece->offset || last != piece->offset + piece->wanted - 1)
+	if ((head->coding[0] && strcmp(head->coding, "identity") != 0) ||
+	    http_range_parse(head->range, &first, &last, &total) < 0)
+		return refuse_range(piece, head);
+	if (remote->size == 0 && total < piece->wanted)
+		piece->wanted = total; /* the first question, for a file that is shorter */
+	if (first != piece->offset || last != piece->offset + piece->wanted - 1)
+		return refuse_range(piece, head);
+	if (is_changed(remote, head, total))
 		return error_set(&piece->error, ERROR_PROTOCOL, "worker", head->status,
-				 "%s sends another part of the file than was asked for",
-				 head->host);
-	if (remote->size != 0 && remote->size != total)
-		return error_set(&piece->error, ERROR_PROTOCOL, "worker", head->status,
-				 "The file at %s has changed meanwhile", head->host);
+				 "The file at %s has changed meanwhile. Try again", head->host);
 	remote->size = total;
-	if (remote->etag[0] == '\0' && strncmp(head->etag, "W/", 2) != 0)
+	if (remote->etag[0] == '\0' && is_strong(head->etag))
 		text_copy(remote->etag, sizeof(remote->etag), head->etag);
 	return 0;
 }
@@ -106,6 +130,7 @@ static int piece_try(struct piece *piece)
 		 piece->offset + piece->wanted - 1);
 	snprintf(condition, sizeof(condition), "If-Range: %s", remote->etag);
 	piece->got = 0;
+	remote->requests++;
 	r = http_stream(remote->http, &request, &sink, &piece->error);
 	if (r == 0 && piece->got != piece->wanted)
 		r = error_set(&piece->error, ERROR_NETWORK, "worker", 0,
@@ -118,7 +143,7 @@ static int piece_get(struct remote *remote, uint64_t offset, void *ret, size_t n
 	struct piece piece = { .remote = remote, .offset = offset, .to = ret, .wanted = n };
 	int r = 0;
 
-	if (n > REMOTE_BYTES_MAX - remote->fetched)
+	if (remote->fetched > REMOTE_BYTES_MAX || n > REMOTE_BYTES_MAX - remote->fetched)
 		return error_set(err, ERROR_BAD_FILE, "worker", 0,
 				 "The lists of this firmware file are larger than any real ones");
 	for (int i = 0; i < TRIES; i++) {
@@ -136,14 +161,13 @@ static int piece_get(struct remote *remote, uint64_t offset, void *ret, size_t n
 int remote_open(struct http *http, const char *url, struct remote **ret, struct error *err)
 {
 	_cleanup_(remote_freep) struct remote *remote = calloc(1, sizeof(*remote));
-	char first;
 	int r;
 
 	if (!remote)
 		return error_set_errno(err, ERROR_BUG, "worker", ENOMEM, "A remote file");
 	remote->http = http;
 	text_copy(remote->url, sizeof(remote->url), url);
-	r = piece_get(remote, 0, &first, sizeof(first), err);
+	r = piece_get(remote, 0, remote->head, sizeof(remote->head), err);
 	if (r < 0)
 		return r;
 	*ret = TAKE(remote);
@@ -159,6 +183,16 @@ struct remote *remote_free(struct remote *remote)
 uint64_t remote_size(const struct remote *remote)
 {
 	return remote->size;
+}
+
+const uint8_t *remote_head(const struct remote *remote)
+{
+	return remote->head;
+}
+
+struct remote_cost remote_cost(const struct remote *remote)
+{
+	return (struct remote_cost){ .requests = remote->requests, .bytes = remote->fetched };
 }
 
 int remote_read(struct remote *remote, uint64_t offset, void *ret, size_t n, struct error *err)

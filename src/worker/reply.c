@@ -65,10 +65,10 @@ int reply_line(sd_json_variant *line)
 	return line_write(STDOUT_FILENO, line, WRITE_TIMEOUT_MS);
 }
 
-int reply_error_text(const struct error *err, char **ret)
+int reply_error_text(const struct error *err, sd_json_variant *fields, char **ret)
 {
 	_cleanup_(sd_json_variant_unrefp) sd_json_variant *line = NULL;
-	int r = error_line(err, &line);
+	int r = reply_result_build(err, fields, &line);
 
 	if (r < 0)
 		return r;

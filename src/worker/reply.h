@@ -22,6 +22,6 @@ int reply_result_build(const struct error *err, sd_json_variant *fields, sd_json
 /* Sends it. */
 int reply_line(sd_json_variant *line);
 
-/* The line of an error as text with its newline, allocated: for a signal handler, which can
- * build nothing. Returns 0 or a negative errno. */
-int reply_error_text(const struct error *err, char **ret);
+/* The line of an error, with fields (may be NULL) beside it, as text with its newline, allocated:
+ * for a signal handler, which can build nothing. Returns 0 or a negative errno. */
+int reply_error_text(const struct error *err, sd_json_variant *fields, char **ret);

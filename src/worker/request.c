@@ -13,11 +13,24 @@
 enum { BUS_MAX = 255, ADDRESS_MAX = 127 };
 
 static const char *const kind_names[WORKER_KIND_MAX] = {
-	[WORKER_PROBE] = "probe",     [WORKER_MUX_WATCH] = "mux-watch",
-	[WORKER_TRUST] = "trust",     [WORKER_RECORD] = "record",
-	[WORKER_MODE] = "mode",       [WORKER_CATALOGUE] = "catalogue",
-	[WORKER_FETCH] = "fetch",     [WORKER_CHECK] = "check",
+	[WORKER_PROBE] = "probe",
+	[WORKER_MUX_WATCH] = "mux-watch",
+	[WORKER_TRUST] = "trust",
+	[WORKER_RECORD] = "record",
+	[WORKER_MODE] = "mode",
+	[WORKER_CATALOGUE] = "catalogue",
+	[WORKER_FETCH] = "fetch",
+	[WORKER_CHECK] = "check",
 	[WORKER_RESTORE] = "restore",
+	[WORKER_KERNEL_WATCH] = "kernel-watch",
+	[WORKER_MUX] = "mux",
+	[WORKER_HOST_LOOK] = "host-look",
+	[WORKER_HOST_RESET] = "host-reset",
+	[WORKER_BACKUP_PROOF] = "backup-proof",
+	[WORKER_SIGN] = "sign",
+	[WORKER_NETWORK] = "network",
+	[WORKER_DATA] = "data",
+	[WORKER_DISK] = "disk",
 };
 
 const char *worker_kind_name(enum worker_kind kind)
@@ -38,6 +51,7 @@ enum worker_kind worker_kind_from_name(const char *name)
 struct fields {
 	const char *type, *kind, *mode, *udid, *ecid;
 	uint64_t version, bus, address;
+	bool trust;
 };
 static const uint64_t NUMBER_ABSENT = UINT64_MAX;
 
@@ -57,6 +71,7 @@ static const sd_json_dispatch_field probe_fields[] = {
 	FIELD("bus", UNSIGNED, uint64, bus, 0),
 	FIELD("address", UNSIGNED, uint64, address, 0),
 	FIELD("ecid", STRING, const_string, ecid, 0),
+	FIELD("trust", BOOLEAN, stdbool, trust, 0),
 	{},
 };
 static const sd_json_dispatch_field head_fields[] = { HEAD_FIELDS, {} };
@@ -155,6 +170,9 @@ static int probe_check_place(const struct fields *fields, struct request *reques
 static int probe_check(const struct fields *fields, struct request *request, struct error *err)
 {
 	request->mode = mode_from_name(fields->mode);
+	request->trust = fields->trust;
+	if (fields->trust && request->mode != MODE_NORMAL)
+		return refuse(err, "Only a phone in normal mode can be asked for trust");
 	switch (request->mode) {
 	case MODE_NORMAL:
 	case MODE_RESTORE:
@@ -190,7 +208,8 @@ int request_parse(sd_json_variant *object, enum worker_kind kind, struct request
 {
 	struct request request = { .kind = kind };
 	struct fields fields = { .bus = NUMBER_ABSENT, .address = NUMBER_ABSENT };
-	bool own_fields = kind != WORKER_PROBE && kind != WORKER_MUX_WATCH;
+	bool own_fields =
+	    kind != WORKER_PROBE && kind != WORKER_MUX_WATCH && kind != WORKER_KERNEL_WATCH;
 	int r;
 
 	r = fields_dispatch(object, kind == WORKER_PROBE ? probe_fields : head_fields,

@@ -22,6 +22,15 @@ enum worker_kind {
 	WORKER_FETCH,
 	WORKER_CHECK,
 	WORKER_RESTORE,
+	WORKER_KERNEL_WATCH,
+	WORKER_MUX,
+	WORKER_HOST_LOOK,
+	WORKER_HOST_RESET,
+	WORKER_BACKUP_PROOF,
+	WORKER_SIGN,
+	WORKER_NETWORK,
+	WORKER_DATA,
+	WORKER_DISK,
 	WORKER_KIND_MAX,
 };
 
@@ -40,6 +49,7 @@ struct request {
 	    udid[REQUEST_UDID_BYTES]; /* normal and restore: letters, digits and hyphens; else "" */
 	unsigned bus, address;        /* the other modes: 1…255 and 1…127; else 0 */
 	uint64_t ecid;                /* 0 if the service does not know it */
+	bool trust; /* normal mode: a check of trust is to follow, on the same connection */
 };
 
 /* "mux-watch"; never NULL. */

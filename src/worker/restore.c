@@ -27,7 +27,7 @@ enum { ATTEMPT_MAX = 9 };
 /* --- the request */
 
 struct fields {
-	const char *folder, *ecid, *path, *variant, *consent;
+	const char *folder, *ecid, *path, *name, *variant, *consent;
 	uint64_t attempt, os_bytes;
 	bool erase;
 };
@@ -41,6 +41,7 @@ static const sd_json_dispatch_field own_fields[] = {
 	FIELD("attempt", UNSIGNED, uint64, attempt, SD_JSON_MANDATORY),
 	FIELD("ecid", STRING, const_string, ecid, SD_JSON_MANDATORY),
 	FIELD("path", STRING, const_string, path, SD_JSON_MANDATORY),
+	FIELD("name", STRING, const_string, name, 0),
 	FIELD("variant", STRING, const_string, variant, SD_JSON_MANDATORY),
 	FIELD("erase", BOOLEAN, stdbool, erase, SD_JSON_MANDATORY),
 	FIELD("os_bytes", UNSIGNED, uint64, os_bytes, SD_JSON_MANDATORY),
@@ -57,6 +58,13 @@ static int refuse(struct error *err, const char *what)
 static bool path_is_plain(const char *path)
 {
 	return path[0] == '/' && strlen(path) < PATH_MAX;
+}
+
+/* A file name that a server told: no way out of a folder. */
+static bool name_is_plain(const char *name)
+{
+	return name[0] != '\0' && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
+	       !strchr(name, '/') && strlen(name) < RESTORE_NAME_BYTES;
 }
 
 /* The four characters that a person types; which ones is the service's to compare. */
@@ -102,6 +110,8 @@ int restore_request_parse(const struct request *request, struct restore_request 
 		return refuse(err, "Field \"folder\" is no absolute path");
 	if (!path_is_plain(fields.path))
 		return refuse(err, "Field \"path\" is no absolute path");
+	if (fields.name && !name_is_plain(fields.name))
+		return refuse(err, "Field \"name\" is no file name");
 	if (fields.attempt < 1 || fields.attempt > ATTEMPT_MAX)
 		return refuse(err, "Field \"attempt\" is out of range");
 	if (fields.variant[0] == '\0' || strlen(fields.variant) >= RESTORE_VARIANT_BYTES)
@@ -112,6 +122,7 @@ int restore_request_parse(const struct request *request, struct restore_request 
 	*ret = (struct restore_request){
 		.folder = fields.folder,
 		.path = fields.path,
+		.name = fields.name,
 		.variant = fields.variant,
 		.consent = fields.consent,
 		.ecid = ecid,

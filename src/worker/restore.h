@@ -10,6 +10,7 @@
 struct restore_request {
 	const char *folder;  /* of the job, absolute */
 	const char *path;    /* of the firmware file, absolute */
+	const char *name;    /* Apple's name of it, under which the engine sees it; NULL as it is */
 	const char *variant; /* exact Info/Variant */
 	const char *consent; /* the LAST4 that was typed; NULL unless erase */
 	uint64_t ecid;       /* not 0 */
@@ -18,7 +19,7 @@ struct restore_request {
 	bool erase;
 };
 
-enum { RESTORE_VARIANT_BYTES = 128, RESTORE_CONSENT_BYTES = 5 };
+enum { RESTORE_VARIANT_BYTES = 128, RESTORE_CONSENT_BYTES = 5, RESTORE_NAME_BYTES = 256 };
 
 /* Reads and checks the request's own fields. 0, or a negative errno with ERROR_USAGE, or with
  * ERROR_NO_CONSENT for an erase that nobody consented to. */

@@ -231,7 +231,7 @@ static int start(struct engine_run *run, struct error *err)
 	const struct step_fact *step = step_fact(request->erase ? STEP_ERASE : STEP_UPDATE);
 	struct engine_call call = {
 		.ecid = request->ecid,
-		.path = request->path,
+		.path = run->link.path,
 		.variant = request->variant,
 		.erase = request->erase,
 		.folder_fd = run->folder_fd,
@@ -241,6 +241,9 @@ static int start(struct engine_run *run, struct error *err)
 	};
 	int r = folders_make(run, err);
 
+	if (r < 0)
+		return r;
+	r = restore_link_make(request->path, request->name, &run->link, err);
 	if (r < 0)
 		return r;
 	r = child_signal_block();
@@ -337,6 +340,7 @@ int restore_engine_run(const struct restore_request *request, int folder_fd,
 		.folder_fd = folder_fd,
 		.file = file,
 		.relay = relay,
+		.link.fd = -1,
 		.out.fd = -1,
 		.log.fd = -1,
 	};
@@ -361,6 +365,7 @@ int restore_engine_run(const struct restore_request *request, int folder_fd,
 	if (r >= 0)
 		finish(&run, began_ms, &end);
 	folders_remove(&run);
+	restore_link_remove(&run.link);
 	if (r < 0)
 		return r;
 	*ret = end;

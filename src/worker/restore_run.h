@@ -9,6 +9,7 @@
 #include "worker/engine_verdict.h"
 #include "worker/restore.h"
 #include "worker/restore_file.h"
+#include "worker/restore_link.h"
 #include "worker/silence.h"
 #include <sys/types.h>
 #include <systemd/sd-event.h>
@@ -30,6 +31,7 @@ struct engine_run {
 	const struct restore_request *request;
 	int folder_fd;
 	struct restore_file *file;
+	struct restore_link link;
 	sd_event *event;
 	/* owned one by one: an event frees none that floats while signals are among them */
 	sd_event_source *on_folder, *on_term, *on_int, *on_exit, *on_relay;

@@ -6,22 +6,35 @@
  * opened and read from. Never pairs, never raises a dialog (README.md, "trust").
  */
 #include "worker/handset.h"
+#include "worker/pair_record.h"
 #include "worker/trust_word.h"
 
 struct session {
 	struct handset handset; /* in the session while trusted */
 	enum trust_word trust;
 	bool record;               /* this computer holds one */
+	bool record_broken;        /* and it is none that a session can be tried with */
+	const char *detail;        /* a word of README.md, static; NULL none */
 	struct error reason;       /* why it is not trusted; kind none when it is */
 	sd_json_variant *identity; /* owned; what the phone told */
 };
 
-/*
- * Is there a record? Returns 1; 0 for none; or a negative errno with err set. *ret_host_id
- * (allocated) is the name this computer has in it, NULL in a record that is damaged; may be NULL
- * itself.
- */
-int record_read(const char *udid, char **ret_host_id, struct error *err);
+/* A record as usbmuxd gave it. */
+struct record_bytes {
+	char *data; /* owned */
+	uint32_t size;
+	struct pair_record judged;
+};
+
+static inline void record_bytes_done(struct record_bytes *bytes)
+{
+	free(bytes->data);
+	*bytes = (struct record_bytes){};
+}
+
+/* Is there a record? Returns 1; 0 for none; or a negative errno with err set. ret may be NULL;
+ * record_bytes_done() ends it. */
+int record_read(const char *udid, struct record_bytes *ret, struct error *err);
 
 /*
  * Has usbmuxd delete the record and reads back that it is gone. Returns 1 if one was there, 0 if
@@ -30,10 +43,15 @@ int record_read(const char *udid, char **ret_host_id, struct error *err);
 int record_forget(const char *udid, struct error *err);
 
 /*
- * Asks. Returns 0 when there is an answer, also a refusal (the caller ends it with session_done());
- * a negative errno with err set when there is none: silence, the cable, usbmuxd.
+ * Asks. inquiry (may be NULL) learns how far it came. Returns 0 when there is an answer, also a
+ * refusal (the caller ends it with session_done()); a negative errno with err set when there is
+ * none: silence, the cable, usbmuxd.
  */
-int session_open(const char *udid, struct session *ret, struct error *err);
+int session_open(const char *udid, struct inquiry *inquiry, struct session *ret, struct error *err);
+/* As session_open(), on a connection on which lockdownd has answered. It is taken, whatever the
+ * outcome. */
+int session_open_on(struct handset *handset, struct inquiry *inquiry, struct session *ret,
+		    struct error *err);
 void session_done(struct session *session);
 
 /* Makes an error of a session that is not trusted. Returns its negative errno. */

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "worker/trust.h"
 #include "base/cleanup.h"
+#include "base/log.h"
+#include "worker/inquiry.h"
 #include "worker/library_error.h"
 #include "worker/pairing.h"
+#include "worker/services.h"
+#include "worker/trust_word.h"
+#include "worker/unpair.h"
 #include <errno.h>
-#include <libimobiledevice/afc.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/resource.h>
 
-enum { LIMIT_S_MIN = 10, LIMIT_S_MAX = 3600 };
-
-DEFINE_CLEANUP(afc_client_t, afc_client_free)
-DEFINE_CLEANUP(lockdownd_service_descriptor_t, lockdownd_service_descriptor_free)
+enum { LIMIT_S_MIN = 10, LIMIT_S_MAX = 3600, LOWEST_PRIORITY = 19 };
 
 struct fields {
 	const char *udid, *action;
@@ -31,9 +33,8 @@ static const sd_json_dispatch_field fields_table[] = {
 static enum trust_action action_from_name(const char *name)
 {
 	static const char *const names[TRUST_ACTION_MAX] = {
-		[TRUST_CHECK] = "check",
-		[TRUST_PAIR] = "pair",
-		[TRUST_VERIFY] = "verify",
+		[TRUST_CHECK] = "check",   [TRUST_PAIR] = "pair",     [TRUST_AWAIT] = "await",
+		[TRUST_VERIFY] = "verify", [TRUST_UNPAIR] = "unpair",
 	};
 
 	for (size_t i = 0; i < TRUST_ACTION_MAX; i++)
@@ -46,6 +47,7 @@ int trust_request_parse(const struct request *request, struct trust_request *ret
 {
 	struct trust_request parsed = {};
 	struct fields fields = {};
+	bool limited;
 	int r = request_fields(request, fields_table, &fields, err);
 
 	if (r == 0)
@@ -55,12 +57,11 @@ int trust_request_parse(const struct request *request, struct trust_request *ret
 	parsed.action = action_from_name(fields.action);
 	if (parsed.action == TRUST_ACTION_MAX)
 		return error_set(err, ERROR_USAGE, "worker", 0, "Field \"action\" is no action");
-	if (parsed.action != TRUST_PAIR &&
-	    sd_json_variant_by_key(request->object, "limit_s") != NULL)
+	limited = parsed.action == TRUST_PAIR || parsed.action == TRUST_AWAIT;
+	if (!limited && sd_json_variant_by_key(request->object, "limit_s") != NULL)
 		return error_set(err, ERROR_USAGE, "worker", 0,
 				 "Field \"limit_s\" is for pairing only");
-	if (parsed.action == TRUST_PAIR &&
-	    (fields.limit_s < LIMIT_S_MIN || fields.limit_s > LIMIT_S_MAX))
+	if (limited && (fields.limit_s < LIMIT_S_MIN || fields.limit_s > LIMIT_S_MAX))
 		return error_set(err, ERROR_USAGE, "worker", 0,
 				 "Field \"limit_s\" is missing or out of range");
 	parsed.limit_s = (unsigned)fields.limit_s;
@@ -73,24 +74,77 @@ static int result_failed(int r, struct error *err)
 	return error_set_errno(err, ERROR_BUG, "worker", -r, "Cannot build the result");
 }
 
-static int run_check(const char *udid, sd_json_variant **ret_fields, struct error *err)
+/* A service that wants the phone unlocked first says more than that the phone trusts. */
+static void take_locked(struct session *session, int code)
 {
-	_cleanup_(session_done) struct session session = {};
-	const struct error *why = &session.reason;
-	int r = session_open(udid, &session, err);
+	enum trust_word word;
+
+	if (!trust_word_from_lockdownd(code, &word) || word != TRUST_WORD_LOCKED)
+		return;
+	session->trust = word;
+	session->detail = trust_detail_from_lockdownd(code);
+	(void)lockdownd_error_set(&session->reason, code);
+}
+
+/* A session opened: does a service start, too? 0, or a negative errno with err set when the phone
+ * left. */
+static int try_service(struct session *session, struct inquiry *inquiry, struct error *err)
+{
+	int code = 0;
+	int r = services_try(&session->handset, &code, &session->reason);
+
+	if (r == 0) {
+		inquiry_reached(inquiry, REACHED_SERVICE);
+		code = services_try_files(&session->handset);
+	} else if (session->reason.kind == ERROR_UNPLUGGED) {
+		*err = session->reason;
+		return r;
+	}
+	take_locked(session, code);
+	return 0;
+}
+
+/* A phone that trusts may still be of little use: what it says of itself. */
+static const char *identity_detail(sd_json_variant *identity)
+{
+	sd_json_variant *activation = sd_json_variant_by_key(identity, "activation");
+	sd_json_variant *setup = sd_json_variant_by_key(identity, "setup_done");
+
+	if (activation && strcmp(sd_json_variant_string(activation), "Unactivated") == 0)
+		return "not-activated";
+	return setup && !sd_json_variant_boolean(setup) ? "setup" : NULL;
+}
+
+/* What the session shows, whatever came of it. */
+static int check(struct session *session, struct inquiry *inquiry, sd_json_variant **ret_fields,
+		 struct error *err)
+{
+	const struct error *why = &session->reason;
+	int r = session->trust == TRUST_WORD_TRUSTED ? try_service(session, inquiry, err) : 0;
 
 	if (r < 0)
 		return r;
+	inquiry_detail(inquiry,
+		       session->detail ? session->detail : identity_detail(session->identity));
 	r = sd_json_buildo(
-	    ret_fields, SD_JSON_BUILD_PAIR_STRING("trust", trust_word_name(session.trust)),
-	    SD_JSON_BUILD_PAIR_BOOLEAN("record", session.record),
-	    SD_JSON_BUILD_PAIR_VARIANT("identity", session.identity),
+	    ret_fields, SD_JSON_BUILD_PAIR_STRING("trust", trust_word_name(session->trust)),
+	    SD_JSON_BUILD_PAIR_VARIANT("identity", session->identity),
 	    SD_JSON_BUILD_PAIR_CONDITION(
 		why->kind != ERROR_NONE, "reason",
-		SD_JSON_BUILD_OBJECT(SD_JSON_BUILD_PAIR_STRING("origin", why->origin),
+		SD_JSON_BUILD_OBJECT(SD_JSON_BUILD_PAIR_STRING("kind", error_kind_name(why->kind)),
+				     SD_JSON_BUILD_PAIR_STRING("origin", why->origin),
 				     SD_JSON_BUILD_PAIR_INTEGER("code", why->code),
 				     SD_JSON_BUILD_PAIR_STRING("text", why->text))));
 	return r < 0 ? result_failed(r, err) : 0;
+}
+
+static int run_check(const char *udid, struct inquiry *inquiry, sd_json_variant **ret_fields,
+		     struct error *err)
+{
+	_cleanup_(session_done) struct session session = {};
+	int r = session_open(udid, inquiry, &session, err);
+
+	return r < 0 ? r : check(&session, inquiry, ret_fields, err);
 }
 
 static int run_pair(const struct trust_request *request, sd_json_variant **ret_fields,
@@ -98,57 +152,25 @@ static int run_pair(const struct trust_request *request, sd_json_variant **ret_f
 {
 	_cleanup_(sd_json_variant_unrefp) sd_json_variant *identity = NULL;
 	struct pairing_result result = {};
-	int r = pairing_run(request->udid, request->limit_s, &result, err);
+	struct pairing_news news;
+	bool awaits = request->action == TRUST_AWAIT;
+	int r =
+	    pairing_run(request->udid, request->limit_s,
+			awaits ? PAIRING_UNTIL_RECORD : PAIRING_UNTIL_TRUSTED, &result, &news, err);
 
-	if (r < 0)
+	if (r < 0) {
+		(void)pairing_news_fields(&news, ret_fields);
 		return r;
-	identity = result.identity;
-	r = sd_json_buildo(ret_fields,
-			   SD_JSON_BUILD_PAIR_STRING("trust", trust_word_name(TRUST_WORD_TRUSTED)),
-			   SD_JSON_BUILD_PAIR_STRING("by", result.by_us ? "us" : "usbmuxd"),
-			   SD_JSON_BUILD_PAIR_VARIANT("identity", identity));
-	return r < 0 ? result_failed(r, err) : 0;
-}
-
-static int media_failed(int code, struct error *err)
-{
-	switch (code) {
-	case AFC_E_OP_TIMEOUT:
-		return error_set(err, ERROR_SILENT, "afc", code,
-				 "The phone does not list its media folder");
-	case AFC_E_PERM_DENIED:
-		return error_set(err, ERROR_REFUSED, "afc", code,
-				 "The phone does not let its media folder be read");
-	default:
-		return error_set(err, ERROR_PROTOCOL, "afc", code,
-				 "The phone's media folder cannot be read");
 	}
-}
-
-/* How many entries the media folder has, in a session. */
-static int count_media(const struct handset *handset, uint64_t *ret, struct error *err)
-{
-	_cleanup_(lockdownd_service_descriptor_freep) lockdownd_service_descriptor_t service = NULL;
-	_cleanup_(afc_client_freep) afc_client_t afc = NULL;
-	char **names = NULL;
-	uint64_t count = 0;
-	afc_error_t a;
-	lockdownd_error_t e = lockdownd_start_service(handset->client, AFC_SERVICE_NAME, &service);
-
-	if (e != LOCKDOWN_E_SUCCESS)
-		return handset_failed(handset->udid, e, err);
-	a = afc_client_new(handset->device, service, &afc);
-	if (a == AFC_E_SUCCESS)
-		a = afc_read_directory(afc, "/", &names);
-	if (a != AFC_E_SUCCESS && handset_find(handset->udid, NULL) < 0)
-		return error_set(err, ERROR_UNPLUGGED, "afc", a, "The phone was unplugged");
-	if (a != AFC_E_SUCCESS)
-		return media_failed(a, err);
-	for (char **name = names; name && *name; name++)
-		count += strcmp(*name, ".") != 0 && strcmp(*name, "..") != 0;
-	afc_dictionary_free(names);
-	*ret = count;
-	return 0;
+	identity = result.identity;
+	r = sd_json_buildo(
+	    ret_fields,
+	    SD_JSON_BUILD_PAIR_STRING(
+		"trust", trust_word_name(awaits ? TRUST_WORD_UNKNOWN : TRUST_WORD_TRUSTED)),
+	    SD_JSON_BUILD_PAIR_CONDITION(awaits, "record", SD_JSON_BUILD_BOOLEAN(true)),
+	    SD_JSON_BUILD_PAIR_STRING("by", result.by_us ? "us" : "usbmuxd"),
+	    SD_JSON_BUILD_PAIR_CONDITION(!awaits, "identity", SD_JSON_BUILD_VARIANT(identity)));
+	return r < 0 ? result_failed(r, err) : 0;
 }
 
 /* The phone tells these to nobody whom it does not trust. */
@@ -164,11 +186,12 @@ static int proof_is_whole(sd_json_variant *identity, struct error *err)
 	return 0;
 }
 
-static int run_verify(const char *udid, sd_json_variant **ret_fields, struct error *err)
+static int run_verify(const char *udid, struct inquiry *inquiry, sd_json_variant **ret_fields,
+		      struct error *err)
 {
 	_cleanup_(session_done) struct session session = {};
 	uint64_t media_entries = 0;
-	int r = session_open(udid, &session, err);
+	int r = session_open(udid, inquiry, &session, err);
 
 	if (r < 0)
 		return r;
@@ -176,25 +199,89 @@ static int run_verify(const char *udid, sd_json_variant **ret_fields, struct err
 		return session_refused(&session, err);
 	r = proof_is_whole(session.identity, err);
 	if (r == 0)
-		r = count_media(&session.handset, &media_entries, err);
+		r = services_count_media(&session.handset, &media_entries, err);
 	if (r < 0)
 		return r;
+	inquiry_reached(inquiry, REACHED_SERVICE);
+	/* the worker is a process of its own: nothing of an older connection is in it */
 	r = sd_json_buildo(ret_fields,
 			   SD_JSON_BUILD_PAIR_STRING("trust", trust_word_name(session.trust)),
+			   SD_JSON_BUILD_PAIR_BOOLEAN("fresh", true),
 			   SD_JSON_BUILD_PAIR_VARIANT("identity", session.identity),
 			   SD_JSON_BUILD_PAIR_UNSIGNED("media_entries", media_entries));
 	return r < 0 ? result_failed(r, err) : 0;
+}
+
+static int run_unpair(const char *udid, struct inquiry *inquiry, sd_json_variant **ret_fields,
+		      struct error *err)
+{
+	int r = unpair_run(udid, inquiry, err);
+
+	if (r < 0)
+		return r;
+	r = sd_json_buildo(ret_fields,
+			   SD_JSON_BUILD_PAIR_STRING("trust", trust_word_name(TRUST_WORD_UNKNOWN)));
+	return r < 0 ? result_failed(r, err) : 0;
+}
+
+/* The limit of what asks once and is answered once. */
+static int begin(struct inquiry *inquiry, struct error *err)
+{
+	return inquiry_begin(inquiry, timing_ms(TIMING_TRUST_CHECK) - INQUIRY_MARGIN_MS, err);
+}
+
+static void end(struct inquiry *inquiry, sd_json_variant **ret_fields)
+{
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *known = NULL;
+
+	inquiry_end(inquiry);
+	if (inquiry_fields(inquiry, &known) == 0)
+		(void)sd_json_variant_merge_object(ret_fields, known);
+}
+
+static int run_asking(const struct trust_request *request, sd_json_variant **ret_fields,
+		      struct error *err)
+{
+	struct inquiry inquiry;
+	int r = begin(&inquiry, err);
+
+	if (r < 0)
+		return r;
+	if (request->action == TRUST_CHECK)
+		r = run_check(request->udid, &inquiry, ret_fields, err);
+	else if (request->action == TRUST_VERIFY)
+		r = run_verify(request->udid, &inquiry, ret_fields, err);
+	else
+		r = run_unpair(request->udid, &inquiry, ret_fields, err);
+	end(&inquiry, ret_fields);
+	return r;
+}
+
+int trust_check_on(struct handset *handset, sd_json_variant **ret_fields, struct error *err)
+{
+	_cleanup_(session_done) struct session session = {};
+	struct inquiry inquiry;
+	int r = begin(&inquiry, err);
+
+	if (r < 0)
+		return r;
+	r = session_open_on(handset, &inquiry, &session, err);
+	if (r == 0)
+		r = check(&session, &inquiry, ret_fields, err);
+	end(&inquiry, ret_fields);
+	return r;
 }
 
 int trust_run(const struct trust_request *request, sd_json_variant **ret_fields, struct error *err)
 {
 	switch (request->action) {
 	case TRUST_CHECK:
-		return run_check(request->udid, ret_fields, err);
-	case TRUST_PAIR:
-		return run_pair(request, ret_fields, err);
 	case TRUST_VERIFY:
-		return run_verify(request->udid, ret_fields, err);
+	case TRUST_UNPAIR:
+		return run_asking(request, ret_fields, err);
+	case TRUST_PAIR:
+	case TRUST_AWAIT:
+		return run_pair(request, ret_fields, err);
 	case TRUST_ACTION_MAX:
 		break;
 	}

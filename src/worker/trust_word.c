@@ -49,6 +49,26 @@ bool trust_word_from_lockdownd(int code, enum trust_word *ret)
 	return false;
 }
 
+const char *trust_detail_from_lockdownd(int code)
+{
+	switch (code) {
+	case LOCKDOWN_E_PASSWORD_PROTECTED:
+		return "passcode";
+	case LOCKDOWN_E_ESCROW_LOCKED:
+		return "escrow";
+	case LOCKDOWN_E_PAIRING_PROHIBITED_OVER_THIS_CONNECTION:
+		return "over-network";
+	case LOCKDOWN_E_FMIP_PROTECTED:
+		return "fmip";
+	case LOCKDOWN_E_MC_PROTECTED:
+		return "mc";
+	case LOCKDOWN_E_MC_CHALLENGE_REQUIRED:
+		return "mc-challenge";
+	default:
+		return NULL;
+	}
+}
+
 bool trust_word_is_hang_up(int code)
 {
 	return code == LOCKDOWN_E_SSL_ERROR || code == LOCKDOWN_E_PLIST_ERROR ||

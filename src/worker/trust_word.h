@@ -26,6 +26,12 @@ const char *trust_word_name(enum trust_word word);
 bool trust_word_from_lockdownd(int code, enum trust_word *ret);
 
 /*
+ * What the word alone does not say, by lockdownd's code: a word of README.md's `detail`, NULL for
+ * none.
+ */
+const char *trust_detail_from_lockdownd(int code);
+
+/*
  * Whether the first read of a session may end with this code when the phone does not believe the
  * record: under TLS 1.3 it judges this computer's certificate after the handshake has succeeded
  * here, and then hangs up.

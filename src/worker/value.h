@@ -18,5 +18,8 @@ const char *value_text(plist_t dict, const char *key);
 /* 0 for any other node than a positive integer. */
 uint64_t value_number(plist_t dict, const char *key);
 
+/* Returns whether there is an integer that is not negative; *ret is written then. */
+bool value_whole(plist_t dict, const char *key, uint64_t *ret);
+
 /* Returns whether there is a boolean; *ret is written then. */
 bool value_bool(plist_t dict, const char *key, bool *ret);

@@ -154,6 +154,12 @@ class Apple:
         """Only these builds or UniqueBuildIDs (hex) are signed; None: everything."""
         self.tss.signed = None if builds is None else {str(one).lower() for one in builds}
 
+    def calm(self):
+        """No service misbehaves any more, and none remembers a request."""
+        for service in self.services.values():
+            service.behave_normally()
+            service.record.clear()
+
     def set_base(self, url):
         self.catalogue.base = self.gdmf.base = url.rstrip("/")
 

@@ -27,6 +27,7 @@ KNOWN = {
     "unsigned": {},  # says that nothing is signed any more
     "no_hashes": {},
     "rate_limited": {"retry_after": 60},  # 429
+    "newer": {"version": "99.0", "build": "99A100"},  # gdmf offers what no catalogue has
 }
 APPLE_PATHS = re.compile(r"/version/?|/check/version/?|/WebObjects/MZStore\.woa/.*")
 README = "http://updates.cdn-apple.com/documentation/iPhoneiTunesUpdateReadMe.ipd"
@@ -37,6 +38,12 @@ def build_order(build):
     """Builds by number, letter, number: 23G83 is newer than 23G71 and than 20H392."""
     parts = re.fullmatch(r"(\d+)([A-Z]+)(\d+)([a-z]*)", build or "")
     return (int(parts[1]), parts[2], int(parts[3]), parts[4]) if parts else (0, "", 0, "")
+
+
+def twin(build):
+    """The build of the updates over the air that goes with an IPSW's: 23G6083 with 23G83."""
+    major, letter, minor = re.fullmatch(r"(\d+)([A-Z]+)(\d+)[a-z]*", build).groups()
+    return f"{major}{letter}{int(minor) + 6000}"
 
 
 class Entry:
@@ -105,7 +112,8 @@ class Catalogue(Service):
 
     def facts_of(self, exchange):
         agent = exchange.headers.get("User-Agent")
-        return {"source": self.source_of(exchange), "user_agent": agent}
+        condition = exchange.headers.get("If-None-Match")
+        return {"source": self.source_of(exchange), "user_agent": agent, "condition": condition}
 
     def handle(self, exchange):
         source, rule = self.source_of(exchange), exchange.rule
@@ -202,9 +210,13 @@ class Catalogue(Service):
         sets = []
         for file in self.files():
             devices = [rule["product"]] if rule.name == "other_device" else file.products
-            sets.append({"ProductVersion": file.version, "Build": file.build,
-                         "PostingDate": file.released, "ExpirationDate": "2099-12-31",
-                         "SupportedDevices": devices})
+            known = [(file.version, file.build)]
+            if rule.name == "newer":
+                known.append((rule["version"], rule["build"]))
+            for version, build in known:
+                sets += [{"ProductVersion": version, "Build": one, "PostingDate": file.released,
+                          "ExpirationDate": "2099-12-31", "SupportedDevices": devices}
+                         for one in (build, twin(build))]
         return {"PublicAssetSets": {"iOS": sets, "macOS": []},
                 "AssetSets": {"iOS": sets, "macOS": []},
                 "PublicBackgroundSecurityImprovements": {"iOS": [], "macOS": []}}

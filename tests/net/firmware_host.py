@@ -25,7 +25,8 @@ KNOWN = {
     "too_many_requests": {"retry_after": 1},  # 429
     "unavailable": {"retry_after": 1},  # 503
     "not_found": {}, "forbidden": {},
-    "changed_etag": {"etag": '"changed:1"'},  # as if another file had taken its place
+    # as if another file had taken its place; heeds: If-Range, too
+    "changed_etag": {"etag": '"changed:1"', "heeds": True},
     "weak_etag": {}, "no_etag": {},
     "redirect": {"to": "same", "location": None, "status": 302},  # same, http, foreign, loop
     "wrong_length": {"by": 1000},  # Content-Length off by this; the body is the right one
@@ -59,6 +60,11 @@ class FirmwareHost(Service):
 
     def file_of(self, exchange):
         return self.registry.at(exchange.url[0].removeprefix(MOVED))
+
+    def sent(self):
+        """Bytes of files that were given to clients since the record was cleared. Of a connection that was cut up to
+        CHUNK more than went out; never less than what clients have got."""
+        return sum(entry.get("sent", 0) for entry in self.record.entries())
 
     def facts_of(self, exchange):
         file = self.file_of(exchange)
@@ -140,7 +146,7 @@ class FirmwareHost(Service):
         if rule.name in ("ignore_range", "no_ranges"):
             return whole
         wanted = RANGE.fullmatch(exchange.headers.get("Range", "").replace(" ", ""))
-        condition = exchange.headers.get("If-Range")
+        condition = exchange.headers.get("If-Range") if rule.options.get("heeds", True) else None
         current = (headers.get("ETag"), headers["Last-Modified"])
         if not wanted or wanted[0] == "bytes=-" or exchange.command == "HEAD":
             return whole
@@ -198,18 +204,22 @@ class FirmwareHost(Service):
                 if rule.name == "corrupt" and at <= rule["at"] < at + len(data):
                     hit = rule["at"] - at
                     data = data[:hit] + bytes([data[hit] ^ 0xFF]) + data[hit + 1:]
-                if rule.name == "rate":
-                    exchange.send_paced(data, rule["bytes_per_second"])
-                else:
-                    exchange.wfile.write(data)
-                sent += len(data)
-                exchange.note["sent"] = sent
+                for piece in self._pieces(exchange, data, rule):
+                    # noted first: what a client has got is never missing in the record
+                    sent += len(piece)
+                    exchange.note["sent"] = sent
+                    exchange.wfile.write(piece)
                 if rule.name == "slow_loris":
                     exchange.wait(rule["seconds"])
         if rule.name == "stall":
             exchange.wait(rule["seconds"])
         if rule.name in ("cut", "stall", "no_length", "wrong_length") or sent < answer.length:
             exchange.hang_up(rule.options.get("reset", False))
+
+    @staticmethod
+    def _pieces(exchange, data, rule):
+        """The data in what is written at once."""
+        return exchange.paced(data, rule["bytes_per_second"]) if rule.name == "rate" else [data]
 
     @staticmethod
     def _piece(rule):

@@ -195,11 +195,11 @@ class Exchange(http.server.BaseHTTPRequestHandler):
             self.connection.close()
         raise Stopped
 
-    def send_paced(self, data, rate):
-        """Sends at most `rate` bytes a second, in pieces of about a twentieth of a second."""
+    def paced(self, data, rate):
+        """Yields the data in pieces of about a twentieth of a second, each when `rate` bytes a second allow it."""
         start, sent, piece = time.monotonic(), 0, max(1, rate // 20)
         while sent < len(data):
-            self.wfile.write(data[sent:sent + piece])
+            yield data[sent:sent + piece]
             sent += piece
             self.wait(start + sent / rate - time.monotonic())
 

@@ -62,6 +62,7 @@ static void add_trust(struct phone *p, struct buf *answer)
 	buf_addf(answer, ",\"unlocked_once\":%s,\"setup_done\":%s",
 		 t->unlocked_once ? "true" : "false", t->setup_done ? "true" : "false");
 	add_member(answer, "dialog", dialog_name(t->dialog));
+	buf_addf(answer, ",\"backup_wants_passcode\":%s", p->backup.asker ? "true" : "false");
 }
 
 /* The system, and what proves that the user's files were kept or destroyed. */

@@ -15,7 +15,26 @@ static const char *const actions[] = {
 	[FAULT_ERROR] = "error",
 };
 
+const char fault_conversations[] =
+    "lockdown, restored, asr, fdr, data, afc, diagnostics_relay, heartbeat, "
+    "insecure_notification_proxy, installation_proxy, mobilebackup2, notification_proxy, mux, "
+    "normal, recovery, dfu, restore, debug-usb";
+
 /* ---- rules ---- */
+
+static bool conversation_exists(const char *name)
+{
+	size_t len = strlen(name);
+
+	if (!strcmp(name, "probe")) /* of tests */
+		return true;
+	for (const char *at = fault_conversations; at; at = strchr(at, ' ')) {
+		at += *at == ' ';
+		if (!strncmp(at, name, len) && (at[len] == ',' || !at[len]))
+			return true;
+	}
+	return false;
+}
 
 static int number_take(const char *word, uint64_t *ret_number)
 {
@@ -100,6 +119,8 @@ int fault_parse(struct fault_rules *rules, const char *text)
 		return -EINVAL;
 	if (word_keep(rule.conversation, sizeof(rule.conversation), conversation) < 0)
 		return -EINVAL;
+	if (!conversation_exists(conversation))
+		return -ENOENT;
 	rule.way = *way == 'g' ? FAULT_GOT : FAULT_SENT;
 	if (place_take(&rule, strtok_r(nullptr, " ", &rest), &rest) < 0 ||
 	    strtok_r(nullptr, " ", &rest))

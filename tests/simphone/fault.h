@@ -19,8 +19,9 @@
  * Random bytes come from the phone's seed, so the same seed gives the same run. From unplug and
  * reboot on nothing passes, until the phone has left the bus.
  *
- * Conversations and their messages:
+ * Conversations and their messages (another word is refused):
  *   lockdown, restored, asr, fdr, data and the services' names: property lists on streams
+ *   mobilebackup2: "DLMessageUploadFiles", "Response", "Backup" …, and "file": one of a stream
  *   mux: packets; "version", "setup", "control", "SYN", "SYN-ACK", "ACK", "data", "RST". stall: the
  *     mux is deaf until the next reset of the bus; reset: of the packet's connection, or of the bus
  *   normal, recovery, dfu, restore, debug-usb: USB transfers of that mode beyond chapter 9 (got:
@@ -75,8 +76,11 @@ struct fault_rules {
 	struct fault_rule rules[FAULTS_MAX];
 };
 
-/* Adds a rule; "none" clears all. -EINVAL: not understood; -ENOSPC: too many. */
+/* Adds a rule; "none" clears all. -EINVAL: not understood; -ENOENT: there is no such conversation;
+ * -ENOSPC: too many. */
 int fault_parse(struct fault_rules *rules, const char *text);
+/* The conversations that there are, with commas between them. */
+extern const char fault_conversations[];
 
 /* Counters of one conversation of the phone, shared by its connections. */
 struct fault_counts {

@@ -54,12 +54,13 @@ static int do_trust(struct phone *p, const char *rest, const char **why)
 
 static int do_type(struct phone *p, const char *rest, const char **why)
 {
-	return trust_type(&p->trust, why);
+	return p->backup.asker ? mobilebackup2_type(p, true, why) : trust_type(&p->trust, why);
 }
 
 static int do_deny(struct phone *p, const char *rest, const char **why)
 {
-	return trust_tap(&p->trust, false, why);
+	return p->backup.asker ? mobilebackup2_type(p, false, why)
+			       : trust_tap(&p->trust, false, why);
 }
 
 static int do_passcode(struct phone *p, const char *rest, const char **why)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lockdown_evil.h"
 #include "lockdown_verbs.h"
 #include "text.h"
 
@@ -97,38 +98,6 @@ static struct answer verb_run(struct lockdown *l, const char *name, plist_t requ
 	return answer_error("InvalidRequest");
 }
 
-/* What the knob `lockdown_reply` makes of a reply. */
-static void reply_send(struct lockdown *l, plist_t reply)
-{
-	enum { LONG_BYTES = 70000 };
-
-	l->plist.crumbs = l->phone->scenario.lockdown.reply == REPLY_SPLIT;
-	switch (l->phone->scenario.lockdown.reply) {
-	case REPLY_NONE:
-		plist_free(reply);
-		return;
-	case REPLY_WRONG_REQUEST:
-		dict_text(reply, "Request", "Dance");
-		break;
-	case REPLY_LONG: {
-		char *padding = calloc(1, LONG_BYTES);
-
-		if (!padding)
-			die("out of memory");
-		dict_data(reply, "Padding", padding, LONG_BYTES);
-		free(padding);
-		break;
-	}
-	case REPLY_BINARY:
-		plist_stream_send_binary(&l->plist, reply);
-		return;
-	case REPLY_NORMAL:
-	case REPLY_SPLIT:
-		break;
-	}
-	plist_stream_send(&l->plist, reply);
-}
-
 static void lockdown_take(struct plist_stream *s, plist_t request)
 {
 	struct lockdown *l = (struct lockdown *)s;
@@ -149,7 +118,7 @@ static void lockdown_take(struct plist_stream *s, plist_t request)
 		plist_dict_set_item(answer.reply, "Error", plist_new_string(answer.error));
 	if (name)
 		plist_dict_set_item(answer.reply, "Request", plist_new_string(name));
-	reply_send(l, answer.reply);
+	evil_reply_send(l, name, detail, answer.reply);
 	if (name && !strcmp(name, "Goodbye"))
 		plist_stream_close(s);
 }
@@ -158,6 +127,7 @@ static void lockdown_free(struct service *service)
 {
 	struct lockdown *l = (struct lockdown *)service;
 
+	timer_disarm(l->phone->timers, &l->drip);
 	lockdown_session_done(l);
 	plist_stream_done(&l->plist);
 	free(l);

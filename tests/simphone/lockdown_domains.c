@@ -60,7 +60,8 @@ static void setup(plist_t v, struct phone *p)
 
 static bool is_supervised(const struct phone *p)
 {
-	return p->trust.rule == TRUST_MC || p->trust.rule == TRUST_MC_CHALLENGE;
+	return p->trust.rule == TRUST_MC || p->trust.rule == TRUST_MC_CHALLENGE ||
+	       p->scenario.lockdown.supervised;
 }
 
 static void chaperone(plist_t v, struct phone *p)
@@ -96,9 +97,9 @@ static void tethered_sync(plist_t v, struct phone *p)
 
 static void backup(plist_t v, struct phone *p)
 {
-	dict_bool(v, "CloudBackupEnabled", false);
+	dict_bool(v, "CloudBackupEnabled", p->backup.cloud);
 	dict_number(v, "LastCloudBackupTZ", 0);
-	dict_bool(v, "WillEncrypt", false);
+	dict_bool(v, "WillEncrypt", *p->backup.password);
 	dict_number(v, "Version", 4);
 }
 
@@ -148,7 +149,7 @@ static void itunes(plist_t v, struct phone *p)
 
 static void fmip(plist_t v, struct phone *p)
 {
-	dict_bool(v, "IsAssociated", p->trust.rule == TRUST_FMIP);
+	dict_bool(v, "IsAssociated", p->trust.rule == TRUST_FMIP || p->scenario.backup.find_my);
 }
 
 static void accessibility(plist_t v, struct phone *p)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* lockdownd: the verbs of pairing. The decisions are trust.c's. */
+#include "lockdown_evil.h"
 #include "lockdown_verbs.h"
 
 struct answer verb_pair(struct lockdown *l, plist_t request)
@@ -12,7 +13,7 @@ struct answer verb_pair(struct lockdown *l, plist_t request)
 				  plist_dict_get_item(request, "PairingOptions"), &host, &extended);
 	answer.reply = plist_new_dict();
 	if (host)
-		dict_data(answer.reply, "EscrowBag", host->escrow_bag, sizeof(host->escrow_bag));
+		evil_escrow_bag(l->phone, host, answer.reply);
 	if (extended)
 		plist_dict_set_item(answer.reply, "ExtendedResponse", extended);
 	return answer;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "lockdown.h"
+#include "lockdown_evil.h"
 #include "lockdown_verbs.h"
 #include "pair_record.h"
 #include "text.h"
@@ -145,7 +146,7 @@ plist_t root_stranger_values(struct phone *p)
 	dict_number(values, "ChipID", m->cpid);
 	dict_text(values, "DeviceClass", m->kind);
 	dict_text(values, "DeviceColor", "1");
-	dict_text(values, "DeviceName", p->scenario.name);
+	plist_dict_set_item(values, "DeviceName", evil_name(p));
 	dict_number(values, "DieID", p->identity.ecid);
 	plist_dict_set_item(values, "HardwareModel", lockdown_hardware_model(p));
 	dict_bool(values, "HasSiDP", p->scenario.lockdown.has_sidp);
@@ -194,10 +195,13 @@ static void state_of_system(plist_t values, struct phone *p)
 {
 	const struct settings *s = &p->settings;
 	bool activated = !p->scenario.lockdown.unactivated && !s->deactivated;
+	const char *activation = p->scenario.lockdown.activation;
 	const char *auto_boot = recovery_auto_boot(&p->recovery) ? "true" : "false";
 	plist_t nvram = plist_new_dict();
 
-	dict_text(values, "ActivationState", activated ? "Activated" : "Unactivated");
+	if (!*activation)
+		activation = activated ? "Activated" : "Unactivated";
+	dict_text(values, "ActivationState", activation);
 	dict_bool(values, "ActivationStateAcknowledged", activated);
 	dict_bool(values, "BrickState", !activated);
 	dict_bool(values, "HostAttached", true);
@@ -261,7 +265,7 @@ static plist_t ap_parameters(struct phone *p)
 
 static plist_t public_key(struct phone *p)
 {
-	return pair_public_key();
+	return evil_public_key(p);
 }
 
 static plist_t image4_supported(struct phone *p)

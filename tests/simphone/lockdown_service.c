@@ -27,7 +27,7 @@ static const struct service_entry {
 	{ "com.apple.mobile.heartbeat", "heartbeat", heartbeat_open, false, true },
 	{ "com.apple.afc", "afc", afc_open, false, false },
 	{ "com.apple.mobile.installation_proxy", "installation_proxy", nullptr, false, false },
-	{ "com.apple.mobilebackup2", "mobilebackup2", nullptr, false, false },
+	{ "com.apple.mobilebackup2", "mobilebackup2", mobilebackup2_open, false, false },
 };
 
 /* ---- a started service ---- */

@@ -24,8 +24,9 @@ struct lockdown {
 	enum session_state session;
 	char session_id[37];
 	char host_id[TRUST_ID_MAX];
-	plist_t record;  /* of the session's host, from StartSession on; owned */
-	struct tls *tls; /* while the state is OPEN or STOPPING; owned */
+	plist_t record;    /* of the session's host, from StartSession on; owned */
+	struct tls *tls;   /* while the state is OPEN or STOPPING; owned */
+	struct timer drip; /* of an endless reply */
 };
 
 /* A request's answer: fields of the reply, the name of an error, or both. */

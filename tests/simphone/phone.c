@@ -242,6 +242,20 @@ static void phone_boot(struct phone *p)
 		restored_listen(p->restored);
 }
 
+static void boot_again(void *user)
+{
+	phone_leave(user, MODE_NORMAL, 0, "recovery_again_ms");
+}
+
+/* iBoot that gave up on the system tries it once more. */
+static void loop_arm(struct phone *p)
+{
+	const struct scenario *s = &p->scenario;
+
+	if (p->mode == MODE_RECOVERY && s->recovery_loop && s->recovery_again_ms)
+		timer_arm(p->timers, &p->again, s->recovery_again_ms, boot_again, p);
+}
+
 static void phone_booted(void *user)
 {
 	struct phone *p = user;
@@ -249,6 +263,7 @@ static void phone_booted(void *user)
 	p->power = POWER_RUNNING;
 	phone_boot(p);
 	phone_show(p);
+	loop_arm(p);
 }
 
 /* The only assignment of the mode. */
@@ -257,7 +272,7 @@ static void phone_enter(void *user)
 	struct phone *p = user;
 	const struct usb_knobs *knobs = &p->scenario.usb_knobs;
 	enum mode mode = knobs->wrong_mode ? (enum mode)(knobs->wrong_mode - 1) : p->next_mode;
-	bool bootable = !p->system.partial || mode != MODE_NORMAL;
+	bool bootable = mode != MODE_NORMAL || (!p->system.partial && !p->scenario.recovery_loop);
 	bool system = mode == MODE_NORMAL || mode == MODE_RESTORE;
 	uint64_t gap_ms =
 	    (system ? p->scenario.boot_ms : p->scenario.gap_ms) + knobs->reenum_delay_ms;
@@ -266,6 +281,7 @@ static void phone_enter(void *user)
 
 	p->power = p->going_off ? POWER_OFF : POWER_BOOTING;
 	p->going_off = false;
+	timer_disarm(p->timers, &p->again);
 	phone_show(p);
 	/* iBoot finds no whole system and stays */
 	p->mode = bootable ? mode : MODE_RECOVERY;
@@ -350,6 +366,8 @@ void phone_erase(struct phone *p)
 	EVLOG(&p->log, "erase");
 	files_erase(&p->files);
 	trust_erase(&p->trust);
+	*p->backup.password = '\0';
+	p->backup.cloud = false;
 }
 
 unsigned phone_major(const struct phone *p)
@@ -391,6 +409,8 @@ void phone_init(struct phone *p, const struct scenario *s, struct timers *timers
 	mux_init(&p->mux, p);
 	ports_init(&p->ports, p);
 	files_init(&p->files, s->seed + s->unit, s->disk_bytes);
+	if (s->disk_free_bytes && s->disk_free_bytes < p->files.capacity - p->files.used)
+		p->files.capacity = p->files.used + s->disk_free_bytes;
 	faults_init(&p->faults, p);
 	text_copy(p->system.version, sizeof(p->system.version),
 		  *s->version ? s->version : s->model->version);
@@ -409,11 +429,13 @@ void phone_start(struct phone *p)
 	      LOG_INT("seed", p->scenario.seed));
 	phone_boot(p);
 	phone_show(p);
+	loop_arm(p);
 }
 
 void phone_done(struct phone *p)
 {
 	timer_disarm(p->timers, &p->timer);
+	timer_disarm(p->timers, &p->again);
 	faults_done(&p->faults);
 	usb_link_done(&p->link);
 	restored_reset(p->restored);
@@ -421,6 +443,7 @@ void phone_done(struct phone *p)
 	p->plugged = false;
 	phone_show(p);
 	mux_done(&p->mux);
+	ports_done(&p->ports);
 	lockdown_services_drop(p);
 	settings_done(&p->settings);
 	kis_done(&p->kis);

@@ -35,6 +35,7 @@
 #include "recovery.h"
 #include "restore/firmware.h"
 #include "scenario.h"
+#include "services/mobilebackup2.h"
 #include "settings.h"
 #include "timers.h"
 #include "trust.h"
@@ -75,6 +76,7 @@ struct phone {
 	enum mode next_mode; /* while LEAVING */
 	bool going_off;      /* LEAVING ends in OFF */
 	struct timer timer;  /* end of LEAVING, end of BOOTING */
+	struct timer again;  /* recovery_again_ms */
 	unsigned boots;
 
 	struct recovery recovery;
@@ -93,6 +95,7 @@ struct phone {
 	struct trust trust;
 	struct settings settings;
 	struct notices notices;
+	struct backup_keep backup;
 	struct started *started;    /* services that wait for a connection (lockdown_service.c) */
 	unsigned services;          /* connections to services that lockdownd started */
 	struct presence *presences; /* borrowed */

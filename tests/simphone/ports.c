@@ -20,9 +20,13 @@ enum {
  *
  *   passing ──delay──▶ holding ──timer──▶ passing      any ──stall──▶ dead   any ──end──▶ closed
  *
- * Invariants: what is held goes out in its order, before anything younger of the same way. Once
- * closed or dead nothing passes. The carrier frees it, not from inside its close().
+ * Invariants: what is held goes out in its order, before anything younger of the same way. An end
+ * (a stall, a cut, the service's own) that comes while something is held waits for it: `ending`;
+ * until then nothing new is taken. Once closed or dead nothing passes. The carrier frees it, not
+ * from inside its close().
  */
+enum ending { ENDING_NOT, ENDING_CLOSED, ENDING_DEAD };
+
 struct connection {
 	struct service service; /* first; the carrier's view */
 	struct tap tap;
@@ -30,7 +34,10 @@ struct connection {
 	bool closed;                /* the inner service or a fault ended it */
 	struct timer delay;         /* armed: both ways are held back */
 	struct buf held[2];         /* by fault_way */
-	bool close_held;            /* close once the delay is over */
+	enum ending ending;         /* once the delay is over */
+	bool draining;              /* what was held passes */
+	bool orphan;                /* has no carrier any more */
+	struct connection *next;    /* of the orphans */
 	void (*taking)(void *user); /* with the carrier's user; NULL: it cannot wait */
 };
 
@@ -43,7 +50,14 @@ bool ports_taking(const struct service *connection)
 {
 	const struct connection *c = (const struct connection *)connection;
 
-	return !connection_dead(c) && c->held[FAULT_GOT].len < HELD_HIGH;
+	return !connection_dead(c) && !c->ending && c->held[FAULT_GOT].len < HELD_HIGH;
+}
+
+bool ports_holding(const struct service *connection)
+{
+	const struct connection *c = (const struct connection *)connection;
+
+	return !connection_dead(c) && c->delay.armed && c->held[FAULT_GOT].len > 0;
 }
 
 /* Behind what is held. */
@@ -52,7 +66,8 @@ static void connection_close(struct connection *c)
 	if (c->closed)
 		return;
 	if (c->delay.armed) {
-		c->close_held = true;
+		/* dead is dead */
+		c->ending = c->ending ? c->ending : ENDING_CLOSED;
 		return;
 	}
 	c->closed = true;
@@ -83,12 +98,23 @@ static void pass_on(struct connection *c, enum fault_way way, const uint8_t *byt
 		c->inner->class->feed(c->inner, bytes, len);
 }
 
+static void connection_stall(struct connection *c)
+{
+	if (c->delay.armed)
+		c->ending = c->ending ? c->ending : ENDING_DEAD;
+	else
+		c->tap.dead = true;
+}
+
+static void connection_release(struct connection *c);
+
 /* What the service said goes out before it is fed more: that may make it say more. */
 static void delay_over(void *user)
 {
 	static const enum fault_way order[] = { FAULT_SENT, FAULT_GOT };
 	struct connection *c = user;
 
+	c->draining = true;
 	for (unsigned i = 0; i < 2 && !connection_dead(c) && !c->delay.armed; i++) {
 		struct buf held = c->held[order[i]];
 
@@ -96,8 +122,15 @@ static void delay_over(void *user)
 		pass_on(c, order[i], held.bytes, held.len);
 		buf_done(&held);
 	}
-	if (c->close_held && !connection_dead(c))
+	c->draining = false;
+	if (!c->delay.armed && c->ending == ENDING_CLOSED && !connection_dead(c))
 		connection_close(c);
+	else if (!c->delay.armed && c->ending == ENDING_DEAD)
+		c->tap.dead = true;
+	if (c->orphan && !c->delay.armed) {
+		connection_release(c);
+		return;
+	}
 	if (c->taking && ports_taking(&c->service))
 		c->taking(c->service.stream.user);
 }
@@ -108,7 +141,7 @@ static void connection_act(struct tap *tap, const struct fault_rule *rule)
 	    (struct connection *)((char *)tap - offsetof(struct connection, tap));
 
 	if (rule->action == FAULT_STALL)
-		c->tap.dead = true;
+		connection_stall(c);
 	else if (rule->action == FAULT_RESET)
 		connection_close(c);
 	else if (rule->action == FAULT_DELAY)
@@ -149,7 +182,7 @@ static void connection_move(struct connection *c, enum fault_way way, const uint
 {
 	BUF_AUTO rest = {};
 
-	while (len > 0 && !connection_dead(c)) {
+	while (len > 0 && !connection_dead(c) && (!c->ending || c->draining)) {
 		size_t at = 0;
 		const struct fault_rule *rule =
 		    fault_bytes(&c->tap.phone->faults, c->tap.conversation, way, len, &at);
@@ -191,10 +224,18 @@ static void inner_close(void *user)
 		connection_close(c);
 }
 
-static void connection_free(struct service *service)
-{
-	struct connection *c = (struct connection *)service;
+/* ---- the end of a connection ---- */
 
+static void connection_release(struct connection *c)
+{
+	struct ports *ports = &c->tap.phone->ports;
+
+	for (struct connection **p = &ports->orphans; c->orphan && *p; p = &(*p)->next) {
+		if (*p != c)
+			continue;
+		*p = c->next;
+		break;
+	}
 	timer_disarm(c->tap.phone->timers, &c->delay);
 	c->closed = true;
 	if (c->inner)
@@ -202,6 +243,31 @@ static void connection_free(struct service *service)
 	buf_done(&c->held[FAULT_GOT]);
 	buf_done(&c->held[FAULT_SENT]);
 	free(c);
+}
+
+static void nobody_hears(void *user, const void *bytes, size_t len)
+{
+}
+
+static void nobody_closes(void *user)
+{
+}
+
+/* A host that hung up had sent what is held: it still arrives. */
+static void connection_free(struct service *service)
+{
+	struct connection *c = (struct connection *)service;
+	struct ports *ports = &c->tap.phone->ports;
+
+	if (!ports_holding(service)) {
+		connection_release(c);
+		return;
+	}
+	c->service.stream = (struct stream){ nobody_hears, nobody_closes, c, nullptr };
+	c->taking = nullptr;
+	c->orphan = true;
+	c->next = ports->orphans;
+	ports->orphans = c;
 }
 
 /* ---- listeners ---- */
@@ -214,8 +280,15 @@ void ports_init(struct ports *p, struct phone *phone)
 
 void ports_reset(struct ports *p)
 {
+	while (p->orphans)
+		connection_release(p->orphans);
 	p->count = 0;
 	p->next = PORT_EPHEMERAL_FIRST;
+}
+
+void ports_done(struct ports *p)
+{
+	ports_reset(p);
 }
 
 static struct port_listener *listener_find(struct ports *p, uint16_t port)

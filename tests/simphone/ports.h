@@ -4,13 +4,16 @@
  * Both carriers (mux.c over USB, door_usbmuxd) open connections here.
  *
  * Invariants: a boot of the phone (ports_reset) leaves nothing listening; connections belong to
- * their carriers, which drop them when the phone leaves the bus.
+ * their carriers, which drop them when the phone leaves the bus. A connection that is dropped while
+ * a delay holds back what its host sent is an orphan of `ports` until that was delivered.
  */
 #pragma once
 
 #include "stream.h"
 
 enum { PORTS_MAX = 64, PORT_EPHEMERAL_FIRST = 49152 };
+
+struct connection;
 
 struct ports {
 	struct phone *phone; /* owner */
@@ -22,10 +25,12 @@ struct ports {
 		service_open_fn open;
 		void *user; /* borrowed */
 	} listeners[PORTS_MAX];
+	struct connection *orphans; /* owned */
 };
 
 void ports_init(struct ports *p, struct phone *phone);
 void ports_reset(struct ports *p);
+void ports_done(struct ports *p);
 
 /*
  * Listens on @port, or on the next free ephemeral port if it is 0, until ports_unlisten() or the
@@ -43,5 +48,7 @@ struct service *ports_open(struct ports *p, uint16_t port, const struct stream *
  * carrier with back-pressure leaves the host's bytes where they are. @connection comes from
  * ports_open(). */
 bool ports_taking(const struct service *connection);
+/* Whether a delay holds back what the host sent: who hung up may have sent more. */
+bool ports_holding(const struct service *connection);
 /* @taking is called, with the user of the stream, when that may have become true again. */
 void ports_on_taking(struct service *connection, void (*taking)(void *user));

@@ -15,6 +15,7 @@
 #include "model.h"
 #include "mux_knobs.h"
 #include "restore/restore_knobs.h"
+#include "services/mobilebackup2.h"
 #include "usb_knobs.h"
 
 enum mode {
@@ -95,15 +96,18 @@ struct scenario {
 	struct mux_knobs mux_knobs;
 
 	/* what is in it */
-	uint64_t disk_bytes; /* the user may fill */
+	uint64_t disk_bytes;      /* the user may fill */
+	uint64_t disk_free_bytes; /* of them, at the start; 0: what the files leave */
 	uint64_t battery_percent, battery_health_percent, battery_cycles;
 	char afc_unreadable[256]; /* a file whose second half cannot be read */
 	bool afc_locked;          /* another host holds the lock of a sync */
+	uint64_t afc_busy;        /* so often it is asked for in vain */
 
 	/* knobs */
 	enum trust_rule trust;
 	struct lockdown_knobs lockdown;
 	struct restore_knobs restore;
+	struct backup_knobs backup;
 	enum dfu_image dfu_image;
 	enum dfu_trouble dfu_trouble;
 	uint64_t dfu_poll_ms; /* pollTimeout after each block */
@@ -113,8 +117,10 @@ struct scenario {
 	enum ibss_nonce ibss_nonce;
 	enum upload_rule upload;
 	enum reboot_rule reboot;
-	uint64_t recovery_ecid; /* shown by recovery instead, if not 0 */
-	struct env env;         /* changes to iBoot's environment at each of its boots */
+	bool recovery_loop;         /* no boot of the system comes to its end, until a restore */
+	uint64_t recovery_again_ms; /* then iBoot tries again by itself; 0: never */
+	uint64_t recovery_ecid;     /* shown by recovery instead, if not 0 */
+	struct env env;             /* changes to iBoot's environment at each of its boots */
 	enum getenv_rule getenv;
 	enum enter_recovery enter_recovery;
 

@@ -161,10 +161,14 @@ static void carrier_feed(struct carrier *c, const char *text, size_t piece)
 static void test_parse(void **state)
 {
 	static const char *const good[] = {
-		"lockdown got message 1 unplug",     "asr sent byte 4096 unplug:500",
-		"restored got QueryType/X 2 stall",  "mux sent SYN-ACK reset",
-		"dfu got GETSTATUS silence",         "recovery got setenv 3 reboot",
-		"lockdown got Pair error:Forbidden", "x sent message 18446744073709551615 delay:1",
+		"lockdown got message 1 unplug",
+		"asr sent byte 4096 unplug:500",
+		"restored got QueryType/X 2 stall",
+		"mux sent SYN-ACK reset",
+		"dfu got GETSTATUS silence",
+		"recovery got setenv 3 reboot",
+		"lockdown got Pair error:Forbidden",
+		"afc sent message 18446744073709551615 delay:1",
 	};
 	static const char *const bad[] = {
 		"",
@@ -200,6 +204,9 @@ static void test_parse(void **state)
 	assert_string_equal(rules.rules[6].error, "Forbidden");
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_int_equal(fault_parse(&rules, bad[i]), -EINVAL);
+	assert_int_equal(fault_parse(&rules, "lockdwon got message 1 stall"), -ENOENT);
+	assert_int_equal(fault_parse(&rules, "lockdown, got message 1 stall"), -ENOENT);
+	assert_int_equal(fault_parse(&rules, "lock got message 1 stall"), -ENOENT);
 	while (rules.count < FAULTS_MAX)
 		assert_int_equal(fault_parse(&rules, good[0]), 0);
 	assert_int_equal(fault_parse(&rules, good[0]), -ENOSPC);
@@ -224,7 +231,7 @@ struct stream_case {
 };
 
 static const struct stream_case cases[] = {
-	{ "other got message 1 stall", "one!\ntwo!\nsix!\n", "one!\ntwo!\nsix!\n", OPEN },
+	{ "data got message 1 stall", "one!\ntwo!\nsix!\n", "one!\ntwo!\nsix!\n", OPEN },
 	{ "probe got message 9 stall", "one!\ntwo!\nsix!\n", "one!\ntwo!\nsix!\n", OPEN },
 	/* messages from the host */
 	{ "probe got message 2 drop", "one!\nsix!\n", "one!\nsix!\n", OPEN },
@@ -354,6 +361,47 @@ static void test_several(void **state)
 	rule_add(&c, "probe got one 2 error:Second");
 	carrier_feed(&c, "one\none\none\n", 0);
 	assert_string_equal(buf_text(&c.got), "error Second\none!\n");
+	carrier_end(&c);
+}
+
+/* What came before a stall, a cut or the host's end still arrives, however late. */
+static void test_nothing_held_is_lost(void **state)
+{
+	static const size_t pieces[] = { 0, 1, 4 };
+	struct carrier c;
+
+	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
+		carrier_begin(&c, "probe got byte 2 delay:900", nullptr);
+		rule_add(&c, "probe got byte 9 stall");
+		carrier_feed(&c, "one\ntwo\nsix\n", pieces[i]);
+		assert_false(ports_taking(c.connection));
+		bed_wait(c.bed, 1000);
+		assert_string_equal(buf_text(&c.got), "one!\ntwo!\n");
+		carrier_feed(&c, "ten\n", pieces[i]);
+		assert_string_equal(buf_text(&c.got), "one!\ntwo!\n");
+		assert_int_equal(c.closes, 0);
+		carrier_end(&c);
+
+		carrier_begin(&c, "probe got byte 2 delay:900", nullptr);
+		rule_add(&c, "probe got byte 7 cut");
+		carrier_feed(&c, "one\ntwo\nsix\n", pieces[i]);
+		bed_wait(c.bed, 1000);
+		assert_string_equal(buf_text(&c.got), "one!\n"); /* no line with a hole in it */
+		assert_int_equal(c.closes, 1);
+		carrier_end(&c);
+	}
+	carrier_begin(&c, "probe got byte 2 delay:900", nullptr);
+	carrier_feed(&c, "one\n", 0);
+	assert_true(ports_holding(c.connection));
+	c.connection->class->free(c.connection);
+	assert_false(bed_logged(c.bed, "\"name\":\"one\""));
+	bed_wait(c.bed, 1000);
+	assert_true(bed_logged(c.bed, "\"name\":\"one\""));
+	carrier_connect(&c);
+	carrier_end(&c);
+	/* the phone's end frees what never arrived */
+	carrier_begin(&c, "probe got byte 2 delay:900", nullptr);
+	carrier_feed(&c, "one\n", 0);
 	carrier_end(&c);
 }
 
@@ -498,10 +546,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_held_ceiling),    cmocka_unit_test(test_parse),
 		cmocka_unit_test(test_actions),         cmocka_unit_test(test_one_piece),
-		cmocka_unit_test(test_several),         cmocka_unit_test(test_counters),
-		cmocka_unit_test(test_garbage),         cmocka_unit_test(test_unplug_and_back),
-		cmocka_unit_test(test_reboot),          cmocka_unit_test(test_silence),
-		cmocka_unit_test(test_gone_while_held),
+		cmocka_unit_test(test_several),         cmocka_unit_test(test_nothing_held_is_lost),
+		cmocka_unit_test(test_counters),        cmocka_unit_test(test_garbage),
+		cmocka_unit_test(test_unplug_and_back), cmocka_unit_test(test_reboot),
+		cmocka_unit_test(test_silence),         cmocka_unit_test(test_gone_while_held),
 	};
 
 	return cmocka_run_group_tests(tests, nullptr, nullptr);

@@ -329,15 +329,83 @@ static void test_garbage(void **state)
 	bed_free(b);
 }
 
+/* A phone whose mux does not answer a SYN: Connect is not answered either, until the phone goes. */
+static void test_connect_unanswered(void **state)
+{
+	struct mux_bed *b = bed_new("mux_no_synack=yes");
+	int fd = client_new(b);
+
+	say_connect(b, fd, 1, LOCKDOWN);
+	bed_wait(b, 60000);
+	assert_silent(fd);
+	phone_unplug(&b->phone);
+	bed_turn(b);
+	hear_result(fd, 3);
+	close(fd);
+	bed_free(b);
+}
+
+/* What has no mux is not listed. */
+static void test_camera(void **state)
+{
+	struct mux_bed *b = bed_new("one_config=yes");
+	int fd = client_new(b);
+
+	say_plist(b, fd, KEY_TEXT("MessageType", "ListDevices"));
+	hear_text(fd, 7, "<array/>");
+	close(fd);
+	bed_free(b);
+}
+
+/* A host that sends and hangs up while a delay is on: all of it arrives. */
+static void test_hang_up_during_delay(void **state)
+{
+	struct mux_bed *b = bed_new("seed=1");
+	static uint8_t bytes[1500000];
+	int fd = client_new(b);
+	size_t sent = 0;
+	uint64_t got = 0;
+
+	assert_int_equal(fault_parse(&b->phone.scenario.faults, "lockdown got byte 5 delay:5000"),
+			 0);
+	say_connect(b, fd, 1, LOCKDOWN);
+	hear_result(fd, 0);
+	put_be32(bytes, sizeof(bytes)); /* one long message that never ends */
+	for (unsigned i = 0; i < 1000 && sent < sizeof(bytes); i++) {
+		ssize_t put = send(fd, bytes + sent, sizeof(bytes) - sent, MSG_NOSIGNAL);
+
+		sent += put > 0 ? (size_t)put : 0;
+		bed_turn(b);
+	}
+	assert_true(sent > 1024 * 1024);
+	close(fd);
+	bed_turn(b);
+	bed_wait(b, 6000);
+	for (unsigned i = 0; i < b->phone.faults.count; i++)
+		if (!strcmp(b->phone.faults.counts[i].conversation, "lockdown"))
+			got = b->phone.faults.counts[i].bytes[FAULT_GOT];
+	assert_int_equal(got, sent);
+	bed_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_presence),      cmocka_unit_test(test_stranger),
-		cmocka_unit_test(test_visible_late),  cmocka_unit_test(test_binary),
-		cmocka_unit_test(test_connect),       cmocka_unit_test(test_knobs),
-		cmocka_unit_test(test_records),       cmocka_unit_test(test_buid_stays),
-		cmocka_unit_test(test_back_pressure), cmocka_unit_test(test_stalled_is_not_read),
-		cmocka_unit_test(test_many_clients),  cmocka_unit_test(test_manners),
+		cmocka_unit_test(test_connect_unanswered),
+		cmocka_unit_test(test_hang_up_during_delay),
+		cmocka_unit_test(test_camera),
+		cmocka_unit_test(test_presence),
+		cmocka_unit_test(test_stranger),
+		cmocka_unit_test(test_visible_late),
+		cmocka_unit_test(test_binary),
+		cmocka_unit_test(test_connect),
+		cmocka_unit_test(test_knobs),
+		cmocka_unit_test(test_records),
+		cmocka_unit_test(test_buid_stays),
+		cmocka_unit_test(test_back_pressure),
+		cmocka_unit_test(test_stalled_is_not_read),
+		cmocka_unit_test(test_many_clients),
+		cmocka_unit_test(test_manners),
 		cmocka_unit_test(test_garbage),
 	};
 

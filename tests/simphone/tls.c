@@ -271,9 +271,19 @@ static bool record_take(struct tls *t)
 	return t->state == TLS_SHAKING || t->state == TLS_OPEN;
 }
 
+/* In place of a hello; the connection stays open. */
+static void garbage_send(struct tls *t)
+{
+	uint8_t bytes[512];
+
+	fault_garbage(&t->phone->faults, bytes, sizeof(bytes));
+	t->outer.send(t->outer.user, bytes, sizeof(bytes));
+}
+
 void tls_feed(struct tls *t, const uint8_t *bytes, size_t len)
 {
 	static const uint8_t alert[] = { 0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x28 };
+	static const uint8_t too_old[] = { 0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x46 };
 
 	if (t->state == TLS_FAILED || len == 0 || t->rule == TLS_NO_HANDSHAKE)
 		return;
@@ -284,6 +294,15 @@ void tls_feed(struct tls *t, const uint8_t *bytes, size_t len)
 	if (t->rule == TLS_ALERT) {
 		t->outer.send(t->outer.user, alert, sizeof(alert));
 		tls_fail(t, "knob: alert");
+		return;
+	}
+	if (t->rule == TLS_NEWER) {
+		t->outer.send(t->outer.user, too_old, sizeof(too_old));
+		tls_fail(t, "knob: newer");
+		return;
+	}
+	if (t->rule == TLS_GARBAGE) {
+		garbage_send(t);
 		return;
 	}
 	buf_add(&t->in, bytes, len);

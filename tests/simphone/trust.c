@@ -92,17 +92,20 @@ static void dialog_shown(void *user)
 		timer_arm(t->phone->timers, &t->timer, k->trust_after_ms, user_trusts, t);
 }
 
+/* trust = no_dialog: it stays on its way. */
 static void dialog_ask(struct trust *t, const char *buid)
 {
 	const struct lockdown_knobs *k = &t->phone->scenario.lockdown;
 
 	dialog_clear(t);
 	text_copy(t->asker, sizeof(t->asker), buid);
-	if (k->dialog_delay_ms == 0) {
+	if (k->dialog_delay_ms == 0 && t->rule != TRUST_NO_DIALOG) {
 		dialog_shown(t);
 		return;
 	}
 	dialog_set(t, DIALOG_COMING);
+	if (t->rule == TRUST_NO_DIALOG)
+		return;
 	timer_arm(t->phone->timers, &t->timer, k->dialog_delay_ms, dialog_shown, t);
 }
 
@@ -192,6 +195,16 @@ static void cable_blinks(void *user)
 	phone_unplug(t->phone);
 }
 
+/* What another computer does to the record of the one that paired: the phone has it no more. */
+static void fight_lost(void *user)
+{
+	struct trust *t = user;
+	struct host *host = trust_find(t, t->fought);
+
+	if (host)
+		trust_forget(t, host);
+}
+
 static const char *pair_succeeds(struct trust *t, plist_t record, struct host **ret_host)
 {
 	const struct lockdown_knobs *k = &t->phone->scenario.lockdown;
@@ -201,6 +214,10 @@ static const char *pair_succeeds(struct trust *t, plist_t record, struct host **
 	*ret_host = host_remember(t, record);
 	EVLOG(&t->phone->log, "paired", LOG_TEXT("host", (*ret_host)->id),
 	      LOG_TEXT("buid", (*ret_host)->buid));
+	if (k->forget_after_ms) {
+		text_copy(t->fought, sizeof(t->fought), (*ret_host)->id);
+		timer_arm(t->phone->timers, &t->fight, k->forget_after_ms, fight_lost, t);
+	}
 	if (k->reconnect_after_trust)
 		timer_arm(t->phone->timers, &t->cable, PHONE_SHUTDOWN_MS, cable_blinks, t);
 	return nullptr;
@@ -465,5 +482,6 @@ void trust_done(struct trust *t)
 {
 	timer_disarm(t->phone->timers, &t->timer);
 	timer_disarm(t->phone->timers, &t->cable);
+	timer_disarm(t->phone->timers, &t->fight);
 	trust_forget_all(t);
 }

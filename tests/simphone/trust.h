@@ -63,8 +63,10 @@ struct trust {
 	bool challenged;   /* a host was given the challenge */
 	unsigned sessions; /* open now */
 
-	struct timer timer; /* the dialog comes; the user taps */
-	struct timer cable; /* reconnect_after_trust */
+	struct timer timer;        /* the dialog comes; the user taps */
+	struct timer cable;        /* reconnect_after_trust */
+	struct timer fight;        /* forget_after_ms */
+	char fought[TRUST_ID_MAX]; /* whose record it is about */
 	uint64_t random;
 };
 

@@ -12,6 +12,12 @@ struct usb_knobs {
 	uint64_t drop_after_bytes; /* cable out once that many have passed since it was put in,
 				      beyond chapter 9, both ways; 0: never */
 
+	uint64_t max_power_ma; /* bMaxPower, from the next attach on; 0: as in shape.c */
+
+	/* a loose plug or a weak port */
+	uint64_t blink_every_ms; /* off the bus and back, that long after each attach; 0: never */
+	uint64_t blink_times;    /* after a boot; 0: without end */
+
 	/* coming back after a change of mode */
 	bool no_reenum;           /* never; not by the cable either */
 	uint64_t reenum_delay_ms; /* later, before scaling */

@@ -21,6 +21,7 @@ void usb_link_boot(struct usb_link *l)
 	timer_disarm(l->phone->timers, &l->timer);
 	l->away = false;
 	l->mode = USB_MODE_INITIAL;
+	l->blinks = 0;
 	l->leaves_again = l->phone->boots > 1 && l->phone->scenario.usb_knobs.reenum_twice;
 }
 
@@ -49,11 +50,16 @@ void usb_link_blink(struct usb_link *l, unsigned linger_ms, const char *why)
 
 void usb_link_attached(struct usb_link *l)
 {
+	const struct usb_knobs *k = &l->phone->scenario.usb_knobs;
+
 	l->moved = 0;
-	if (!l->leaves_again)
-		return;
-	l->leaves_again = false;
-	usb_link_blink(l, AGAIN_MS, "reenum_twice");
+	if (l->leaves_again) {
+		l->leaves_again = false;
+		usb_link_blink(l, AGAIN_MS, "reenum_twice");
+	} else if (k->blink_every_ms && (!k->blink_times || l->blinks < k->blink_times)) {
+		l->blinks++;
+		usb_link_blink(l, (unsigned)k->blink_every_ms, "blink_every_ms");
+	}
 }
 
 void usb_link_moved(struct usb_link *l, size_t len)

@@ -24,6 +24,7 @@ struct usb_link {
 	struct timer timer;
 	unsigned mode;     /* USB mode */
 	bool leaves_again; /* as soon as it is on the bus: reenum_twice */
+	uint64_t blinks;   /* of blink_every_ms since the boot */
 	uint64_t moved;    /* bytes beyond chapter 9 since it is on the bus */
 };
 

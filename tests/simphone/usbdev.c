@@ -7,7 +7,12 @@
 #include "usb_knobs.h"
 #include "usb_pipes.h"
 
-enum { FULL_SPEED_BULK = 64, FULL_SPEED_INTERVAL = 0x40, CONFIG1_STALLS = 3 };
+enum {
+	FULL_SPEED_BULK = 64,
+	FULL_SPEED_INTERVAL = 0x40,
+	CONFIG1_STALLS = 3,
+	CONFIG_POWER = 8, /* offset of bMaxPower */
+};
 
 /* ---- descriptors ---- */
 
@@ -50,6 +55,12 @@ static void config_slow_down(uint8_t *bytes, size_t len)
 	}
 }
 
+/* bMaxPower counts in 2 mA. */
+static uint8_t max_power_units(uint64_t ma)
+{
+	return ma / 2 > UINT8_MAX ? UINT8_MAX : (uint8_t)(ma / 2);
+}
+
 bool usbdev_config_descriptor(const struct usbdev *dev, uint8_t index, enum usb_speed speed,
 			      struct buf *to)
 {
@@ -58,6 +69,8 @@ bool usbdev_config_descriptor(const struct usbdev *dev, uint8_t index, enum usb_
 	if (index >= dev->shape->config_count)
 		return false;
 	buf_add(to, dev->shape->configs[index].bytes, dev->shape->configs[index].len);
+	if (dev->knobs && dev->knobs->max_power_ma)
+		to->bytes[start + CONFIG_POWER] = max_power_units(dev->knobs->max_power_ma);
 	if (speed == SPEED_FULL)
 		config_slow_down(to->bytes + start, to->len - start);
 	return true;

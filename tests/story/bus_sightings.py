@@ -23,8 +23,9 @@ PRESENCE = struct.Struct("=BBBBBB18s")
 WORD_PRESENCE, WORD_DONE, WORD_OPEN, WORD_CONTROL = 1, 2, 3, 4
 RESULT_OK = 0
 SETUP_STRING = struct.Struct("<BBHHH")
-GET_DESCRIPTOR, STRING, ENGLISH = 6, 3, 0x0409
+GET_DESCRIPTOR, STRING, INTERFACE, ENGLISH = 6, 3, 4, 0x0409
 STRING_BYTES = 255
+INTERFACES_MAX = 7  # as many as a sighting keeps
 LIMIT = 10  # seconds for one answer
 FOLDER_SECONDS = 0.02  # a new phone is looked for so often
 
@@ -84,6 +85,22 @@ def read_string(path, address, index):
         return ""
     finally:
         link.close()
+
+
+def read_configuration(configs, value):
+    """(mA, interfaces as struct sighting has them) of the active one of the presence's configurations."""
+    while len(configs) >= 2:
+        length = struct.unpack_from("=H", configs)[0]
+        data, configs = configs[2:2 + length], configs[2 + length:]
+        if len(data) < 9 or data[5] != value:
+            continue
+        triples, at = [], 0
+        while at + 9 <= len(data) and data[at]:
+            if data[at + 1] == INTERFACE and data[at + 3] == 0:  # the first setting of each
+                triples.append("/".join(f"{byte:02x}" for byte in data[at + 5:at + 8]))
+            at += data[at]
+        return data[8] * 2, " ".join(triples[:INTERFACES_MAX])
+    return 0, ""
 
 
 class BusSightings:
@@ -154,15 +171,18 @@ class BusSightings:
             present = None
         if not attached:
             return
+        max_power, interfaces = read_configuration(body[PRESENCE.size:], config)
+        chosen = {"configuration": config, "max_power_ma": max_power, "interfaces": interfaces}
         if present:
-            self._tell({**present, "change": "changed", "configuration": config})
+            self._tell({**present, "change": "changed", **chosen})
             return
         vid, pid = struct.unpack_from("<HH", descriptor, 8)
         port = f"{bus}-1"
         self._syspaths[path] = syspath = f"/sys/devices/sim/usb{bus}/{port}"
         self._tell({"v": 1, "type": "sighting", "change": "appeared", "syspath": syspath, "port": port, "bus": bus,
                     "address": address, "vid": f"0x{vid:04x}", "pid": f"0x{pid:04x}",
-                    "speed_mbps": 480 if high_speed else 12, "configuration": config,
+                    "speed_mbps": 480 if high_speed else 12, **chosen,
+                    "usb_version": f"0x{descriptor[2] | descriptor[3] << 8:04x}",
                     "serial": read_string(path, address, descriptor[16]),
                     "product": "Apple Mobile Device", "manufacturer": "Apple Inc."})
 

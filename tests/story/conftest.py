@@ -4,9 +4,11 @@
 import json
 import os
 import pathlib
+import tempfile
 
 import pytest
 
+from findings_matrix import print_matrix
 from guest_client import RemoteGuest
 
 TREE = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -40,6 +42,13 @@ class Machine(RemoteGuest):
         return done.stdout
 
 
+@pytest.fixture
+def folder():
+    """An empty folder; its path is short, for sockets."""
+    with tempfile.TemporaryDirectory(prefix="s", dir="/tmp") as path:
+        yield pathlib.Path(path)
+
+
 @pytest.fixture(scope="session")
 def power_on():
     """power_on(phones=[…], firmware=…, …) → a booted Machine; all end with the session at the latest."""
@@ -51,9 +60,18 @@ def power_on():
     def boot(settle=True, service=True, **options):
         machine = Machine(path, **options)
         machines.append(machine)
-        machine.boot(settle=settle, service=service)
+        try:
+            machine.boot(settle=settle, service=service)
+        except BaseException:
+            machine.shutdown()  # a machine that nobody uses would slow down all others
+            raise
         return machine
 
     yield boot
     for machine in machines:
         machine.shutdown()
+
+
+def pytest_terminal_summary(terminalreporter):
+    """In the process that reports, whoever ran the tests."""
+    print_matrix(terminalreporter.write_line)

@@ -234,4 +234,9 @@ class Terminal:
         return termios.tcgetattr(self.child.fd)
 
     def close(self):
-        self.child.close(force=True)
+        """Hangs up and awaits its end: close() alone would sleep for as long as that may take on a busy machine."""
+        self.child.fileobj.close()
+        try:
+            wait_until(lambda: not self.child.isalive(), "the console ends when its terminal hangs up")
+        finally:
+            self.child.close(force=True)

@@ -3,7 +3,8 @@
 """Stands for idevicerescue-worker in the console's stories (protocol: src/worker/README.md).
 
 Its folder is named by IDR_TEST_FOLDER: `probe.json` maps a UDID to the fields of the result that a
-probe gives; what is written into the FIFO `mux` becomes the lines of mux-watch.
+probe gives; what is written into the FIFO `mux` becomes the lines of mux-watch. kernel-watch has
+nothing to tell, every phone trusts this computer, and any other request is refused.
 """
 import json
 import os
@@ -42,8 +43,16 @@ def main():
     request = json.loads(sys.stdin.readline())
     if request["kind"] == "probe":
         probe(request)
-    else:
+    elif request["kind"] == "mux-watch":
         mux_watch()
+    elif request["kind"] == "trust":
+        send("result", ok=True, trust="trusted", record=True, reach="service")
+    elif request["kind"] == "kernel-watch":
+        send("ready", since_boot=True)
+        sys.stdin.read()
+    else:
+        error = {"kind": "unsupported", "origin": "worker", "code": 0, "text": "nobody does that"}
+        send("result", ok=False, error=error)
 
 
 main()

@@ -126,6 +126,9 @@ LOCKDOWN = rows(
     ("enter-recovery-error", "fault=lockdown got EnterRecovery error:PasswordProtected", RECOVER),
     ("clock_s", ("clock_s=1000000000", "trust=silent"), "pair", "$ idevicedate"),
     ("unactivated", ("unactivated=yes", "trust=silent"), "pair", INFO),
+    *[(f"evil-{reply}", f"lockdown_reply={reply}", SHORT)
+      for reply in ("empty", "truncated", "not_plist", "array", "wrong_types", "deep")],
+    ("evil-values", ("lockdown_reply=wrong_types", "lockdown_reply_to=GetValue"), SHORT),
     ("name-odd", r"name=<\x01&\u202e>", SHORT))
 
 # ---- trust
@@ -134,6 +137,11 @@ PAIRING = rows(
     "pairing", "mux",
     ("asking", "", PAIR, "hand trust", PAIR, VALIDATE),
     ("asking-and-denied", "", PAIR, "hand deny", PAIR),
+    ("no_dialog", "trust=no_dialog", PAIR, PAIR),
+    ("device_key-garbage", "device_key=garbage", PAIR),
+    ("device_key-wrong_type", "device_key=wrong_type", PAIR),
+    ("escrow_bag-wrong_type", ("trust=silent", "escrow_bag=wrong_type"), PAIR, VALIDATE),
+    ("forget_after_ms", ("trust=silent", "forget_after_ms=1"), PAIR, "event forget-host", VALIDATE),
     ("never", "trust=never", PAIR, PAIR),
     ("trust_after_ms", "trust_after_ms=300", PAIR, "event dialog 2", PAIR, VALIDATE),
     ("dialog_delay_ms", "dialog_delay_ms=500", PAIR, "event dialog 2", "hand trust", PAIR),
@@ -163,7 +171,7 @@ PAIRED = ("trust=silent",)
 TLS = rows(
     "tls", "mux",
     *[(rule, PAIRED, "pair", f"hand set tls {rule}", VALIDATE, INFO)
-      for rule in ("close", "alert", "other_ca", "wrong_cert", "max_1.0", "max_1.2")],
+      for rule in ("close", "alert", "other_ca", "wrong_cert", "max_1.0", "max_1.2", "newer")],
     ("no_handshake", PAIRED, "pair", "hand set tls no_handshake", VALIDATE, {"limit": 38}),
     ("stop-session-reset", PAIRED, "pair", "hand set fault lockdown got StopSession reset", INFO))
 

@@ -14,6 +14,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 
 TREE = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(TREE / "tests/net"), str(TREE / "tests")]
@@ -44,16 +45,22 @@ class World:
         self.apple = Apple(folder / "pki", files=[self.path], base=BASE)
         self.file = self.apple.registry.firmwares()[0]
 
-    def start(self):
-        self.apple.start()
-        self.hooks = self.hooks_to("https", "https")
-        return self
+    @classmethod
+    @contextlib.contextmanager
+    def running(cls):
+        """A world in a folder of its own, whose servers run until the block ends."""
+        with tempfile.TemporaryDirectory(prefix="w", dir="/tmp") as folder:
+            world = cls(pathlib.Path(folder))
+            with world.apple:
+                world.hooks = world.hooks_to("https", "https")
+                yield world
 
     def hooks_to(self, catalogue="https", firmware="https", ca=True, name="hooks"):
         """A folder of hooks; the schemes say which of the servers' certificates are met."""
         folder = self.folder / f"{name}-{catalogue}-{firmware}-{ca}"
         folder.mkdir(exist_ok=True)
         places = {"api.ipsw.me": ("catalogue", catalogue), "s.mzstatic.com": ("catalogue", catalogue),
+                  "api.appledb.dev": ("catalogue", catalogue), "gdmf.apple.com": ("gdmf", catalogue),
                   "updates.cdn-apple.com": ("firmware", firmware), "elsewhere.example": ("firmware", firmware)}
         lines = [f"{host}:443 127.0.0.1:{self.apple.port(*place)}\n" for host, place in places.items()]
         (folder / "idevicerescue.hosts").write_text("# where the servers are\n" + "".join(lines))
@@ -70,13 +77,11 @@ class World:
         return {key: value for key, value in found.items() if value is not None}
 
     def calm(self):
-        for service in self.apple.services.values():
-            service.behave_normally()
-            service.record.clear()
+        self.apple.calm()
 
     def sent(self):
         """Bytes of the file that went out since calm()."""
-        return sum(entry.get("sent", 0) for entry in self.apple.firmware.record.entries())
+        return self.apple.firmware.sent()
 
 
 class FirmwareWorker:
@@ -154,3 +159,9 @@ def refused(result, kind, *words):
     text = result["error"]["text"]
     assert all(word.lower() in text.lower() for word in words), text
     return result["error"]
+
+
+def assert_only_the_date_was_asked(service):
+    """Without proof of who answers nothing is asked but what time it is, if the certificate's dates are at odds."""
+    asked = {(entry["method"], entry["path"]) for entry in service.record.entries()}
+    assert asked <= {("HEAD", "/")}, asked

@@ -40,6 +40,7 @@ class Options:
     memory: int = 1024  # MiB
     timeout: int = 300  # seconds from power-on to the first command
     image: str = ""  # another image than build/idevicerescue-amd64.{img,iso}
+    keep: bool = False  # what the machine writes to its medium stays there; else the image is as it was
     screen: str = "none"  # gtk: a window
     console: bool = False  # the first serial line in this terminal
     log: str = ""  # folder that gets the logs at the end; empty: nobody wants them
@@ -121,7 +122,8 @@ def medium_args(options):
     path = options.image_path()
     if not path.exists():
         raise GuestError(f"{path} does not exist: run 'make image' first")
-    drive = f"if=none,id=medium,format=raw,snapshot=on,file={path}"
+    snapshot = "off" if options.keep else "on"
+    drive = f"if=none,id=medium,format=raw,snapshot={snapshot},file={path}"
     device = {
         "usb": "usb-storage,bus=usb0.0,port=1,removable=on",
         "cd": "ide-cd",

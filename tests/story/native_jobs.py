@@ -7,11 +7,14 @@ import signal
 import socket
 
 from native_service import Service, iboot, until
+from rescue_bed import await_lock
 
 INTERFACE = "org.idevicerescue."
 UPDATE = "Customer Upgrade Install (IPSW)"
 ERASE = "Customer Erase Install (IPSW)"
 BUILD = "21F90"
+MANIFEST = "5" * 64
+PROOF = {"level": 3, "structure": True, "hash": True, "members": 9, "crc": 9, "digests": {"matched": 7, "skipped": 2}}
 
 
 def line(**fields):
@@ -154,7 +157,10 @@ class Bed(Service):
             {"name": UPDATE, "erases": False, "os_bytes": 1000, "os_packed": False},
         ]
         checked = {"version": "17.5.1", "build": BUILD, "size": 6, "name": firmware["name"]}
-        self.script("catalogue", result(firmware=firmware))
+        self.firmware = firmware
+        self.offer(firmware)
+        self.network()
+        self.sign("signed")
         self.script(
             "fetch",
             event("progress", done=3, total=6),
@@ -162,8 +168,25 @@ class Bed(Service):
         )
         self.script(
             "check",
-            result(firmware=checked, products=["iPhone14,5"], variants=variants, members=9),
+            result(firmware=checked, products=["iPhone14,5"], variants=variants, members=9,
+                   manifest_sha256=MANIFEST, proof=PROOF),
         )
+
+    def offer(self, *firmwares, sources=(), **more):
+        """What the catalogue knows, newest first."""
+        self.script("catalogue", result(firmwares=list(firmwares), sources=list(sources), **more))
+
+    def sign(self, verdict, text="", **more):
+        """What Apple says from now on."""
+        reason = {"reason": {"kind": "not-signed", "origin": "tss", "code": 94, "text": text}} if text else {}
+        self.script("sign", result(verdict=verdict, manifest_sha256=MANIFEST, **reason, **more))
+
+    def network(self, *fails):
+        """The servers that cannot be reached: (host, cause, text)."""
+        hosts = [{"host": "gs.apple.com", "purpose": "tickets", "state": "works", "cause": "none", "text": ""}]
+        hosts += [{"host": host, "purpose": "phone" if host == "gg.apple.com" else "x", "state": "fails",
+                   "cause": cause, "text": text} for host, cause, text in fails]
+        self.script("network", result(hosts=hosts, cause=fails[0][1] if fails else "none"))
 
     def requests(self, kind):
         path = self.folder / f"requests-{kind}"
@@ -197,6 +220,7 @@ class Bed(Service):
         """SIGKILL, and a new service that sees the same phones."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
+        await_lock(self.socket)
         self.log.rename(self.folder / f"log-{self.process.pid}")
         self.start()
         self.mux("mux-up")

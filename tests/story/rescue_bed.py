@@ -7,9 +7,11 @@ native doors, pretended Apple servers. Only the kernel and usbmuxd are played: s
         plan = rescue.json("plan", "ecid:…", "erase")["plan"]
         job = rescue.follow(rescue.start("restore", …))
 
-The service may be killed and started again at any moment: rescue.service.process, rescue.start_service().
+The service may be killed and started again at any moment: rescue.kill_service(), rescue.start_service().
 """
 
+import contextlib
+import fcntl
 import json
 import os
 import pathlib
@@ -22,8 +24,8 @@ from bus_sightings import BusSightings
 from restore_judge import FAST
 from simphone import ENVIRONMENT, SimPhone
 
-__all__ = ["Cli", "ENDS", "LIMIT", "PROGRAM", "Rescue", "hosts_text", "read_only_storage", "small_storage", "until",
-           "write_hooks"]
+__all__ = ["Cli", "ENDS", "LIMIT", "PROGRAM", "Rescue", "await_lock", "hosts_text", "read_only", "small",
+           "until", "untouched", "write_hooks"]
 
 TREE = pathlib.Path(__file__).resolve().parents[2]
 BUILD = TREE / os.environ.get("IDR_BUILD", "build/asan")
@@ -34,22 +36,24 @@ POLL_SECONDS = 0.02
 ENDS = {"done", "failed", "cancelled"}
 STOPPED = ENDS | {"asking"}  # without a person it goes no further
 # name in the world: service of tests/net, and its listener
-HOSTS = {"api.ipsw.me": "catalogue", "s.mzstatic.com": "catalogue", "gdmf.apple.com": "gdmf", "gs.apple.com": "tss",
-         "updates.cdn-apple.com": "firmware", "wkms-public.apple.com": "gg"}
+HOSTS = {"api.ipsw.me": "catalogue", "s.mzstatic.com": "catalogue", "api.appledb.dev": "catalogue",
+         "gdmf.apple.com": "gdmf", "gs.apple.com": "tss",
+         "updates.cdn-apple.com": "firmware", "wkms-public.apple.com": "gg", "gg.apple.com": "gg"}
 CDN = "https://updates.cdn-apple.com"
-# prefixes: $0 is the storage
+# prefixes: $0 is the folder that is mounted over
 SEE = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
-SMALL_STORAGE = 'mount -t tmpfs -o "size=$1" none "$0" && shift && exec "$@"'
+SMALL = 'mount -t tmpfs -o "size=$1" none "$0" && shift && exec "$@"'
 READ_ONLY = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"'
 
 
-def small_storage(folder, size):
-    """Prefix: the service and its workers see a storage of that size ("4m")."""
-    return [*SEE, SMALL_STORAGE, str(folder / "storage"), size]
+def small(path, size):
+    """Prefix: the service and its workers see an empty file system of that size ("4m") in the folder's place."""
+    return [*SEE, SMALL, str(path), size]
 
 
-def read_only_storage(folder):
-    return [*SEE, READ_ONLY, str(folder / "storage")]
+def read_only(path):
+    """Prefix: the same of a folder that cannot be written."""
+    return [*SEE, READ_ONLY, str(path)]
 
 
 def until(what, condition, limit=LIMIT):
@@ -78,6 +82,19 @@ def write_hooks(folder, apple, **how):
     return folder
 
 
+def await_lock(path):
+    """Until no process holds the service's claim of its socket: a worker that was just being forked when the service
+    was killed holds it until it is another program."""
+    def is_free():
+        with open(f"{path}.lock", "rb") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+        return True
+    until("the socket is claimed by nobody", is_free)
+
+
 class Cli:
     """A command of ours beside the test; killed with the bed at the latest."""
 
@@ -103,7 +120,7 @@ class Cli:
 
 class Rescue:
     """folder: short, for sockets. ipsw: what the phone compares a restore with. settings: of the phone's scenario.
-    prefix: words before the service's command, SMALL_STORAGE or READ_ONLY with their arguments."""
+    prefix: words before the service's command, small() or read_only()."""
 
     def __init__(self, folder, apple, *, ipsw=None, product="iPhone14,5", mode="normal", worker=WORKER, storage=None,
                  prefix=(), **settings):
@@ -130,9 +147,9 @@ class Rescue:
         self.phone.start()
         self.environment = {**ENVIRONMENT, **self.phone.env(), "CREDENTIALS_DIRECTORY": str(self.hooks),
                             "IDEVICERESCUE_LOCKDOWN": str(self.phone.records)}
-        os.mkfifo(self.tape)
-        self._tape_fd = os.open(self.tape, os.O_RDWR)
         try:
+            os.mkfifo(self.tape)
+            self._tape_fd = os.open(self.tape, os.O_RDWR)
             self.start_service(tell_again=False)
             self.bus = BusSightings(self.phone.bus, self._write)
             self.bus.__enter__()
@@ -146,7 +163,7 @@ class Rescue:
             value.add_note(f"the service's log ends:\n{self.log_tail()}")
         try:
             self.remove(judge=value is None)
-        except AssertionError as error:
+        except Exception as error:
             if value is None:
                 raise
             value.add_note(f"and {error}")
@@ -170,26 +187,39 @@ class Rescue:
     def kill_service(self):
         self.service.send_signal(signal.SIGKILL)
         self.service.wait()
+        self.service = None  # its end is not judged
+        await_lock(self.socket)
 
     def remove(self, judge=False):
         for process in self.others:
             if process.poll() is None:
                 process.kill()
                 process.communicate()
-        status = 0
-        if self.service and self.service.poll() is None:
-            self.service.terminate()
-            status = self.service.wait(LIMIT)
+        status = self.end_service()
         self.end_engines()
-        if self.bus:
-            self.bus.__exit__(None, None, None)
-        if self._tape_fd is not None:
-            os.close(self._tape_fd)
-            self._tape_fd = None
-        self.phone.stop()
+        try:
+            if self.bus:
+                self.bus.__exit__(None, None, None)
+        finally:
+            if self._tape_fd is not None:
+                os.close(self._tape_fd)
+                self._tape_fd = None
+            self.phone.stop()
         if judge:
             assert status == 0 and "Sanitizer" not in self.log_text() and "runtime error" not in self.log_text(), \
                 self.log_tail()
+
+    def end_service(self):
+        """Its exit status; of one that has ended by itself, too. One that hangs is killed: nothing may be left."""
+        if not self.service:
+            return 0
+        if self.service.poll() is None:
+            self.service.terminate()
+        try:
+            return self.service.wait(LIMIT)
+        except subprocess.TimeoutExpired:
+            self.service.kill()
+            return self.service.wait()
 
     def workers(self, kind=""):
         """Pids of our workers of this kind, whoever is their parent now."""
@@ -250,6 +280,13 @@ class Rescue:
             return fits[0] if fits else None
 
         return until(lambda: f"a phone with {wanted}; there is {last}", look, limit)
+
+    def until_normal(self):
+        """What the phone itself says, once it is back in normal mode."""
+        def back():
+            state = self.phone.state()
+            return state if state["mode"] == "normal" and state["attached"] else None
+        return until("the phone is back in normal mode", back)
 
     @property
     def ecid(self):
@@ -322,3 +359,17 @@ class Rescue:
     def rss_kib(self):
         status = pathlib.Path(f"/proc/{self.service.pid}/status").read_text(encoding="ascii")
         return int(re.search(r"VmRSS:\s+(\d+)", status).group(1))
+
+
+@contextlib.contextmanager
+def untouched(rescue):
+    """The bed, whose phone must be found as it was."""
+    def look():
+        state = rescue.phone.state()
+        return {key: state[key] for key in ("mode", "erases", "updates", "partial", "files", "files_digest", "boots")}
+
+    with rescue:
+        rescue.until_phone(mode=rescue.phone.state()["mode"])
+        before = look()
+        yield rescue
+        assert look() == before

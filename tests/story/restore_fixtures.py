@@ -49,12 +49,12 @@ def servers(store):
 
 @pytest.fixture
 def apple(servers):
-    servers.tss.record.clear()
-    yield servers
-    servers.tss.behave_normally()
+    """The servers, as yet asked nothing and told nothing."""
+    servers.calm()
+    return servers
 
 
 @pytest.fixture
-def folder():
-    with tempfile.TemporaryDirectory(prefix="p", dir="/tmp") as path:
-        yield pathlib.Path(path)
+def known(apple, ipsws):
+    """The firmware that the catalogues name for the phone."""
+    return apple.register(ipsws(PHONE)).path

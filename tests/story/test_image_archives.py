@@ -117,7 +117,8 @@ def test_nobody_has_a_password(initrd):
 
 
 def test_product_is_in_place(initrd):
-    for name in ("usr/bin/idevicerescue", "usr/lib/idevicerescue/idevicerescue-worker"):
+    for name in ("usr/bin/idevicerescue", "usr/lib/idevicerescue/idevicerescue-worker",
+                 "usr/lib/idevicerescue/idevicerescue-worker-heavy"):
         assert initrd[name][0] == stat.S_IFREG | 0o755
         assert initrd[name][3] == (TREE / "build" / pathlib.Path(name).name).read_bytes()
     assert initrd["init"][3] == b"usr/lib/systemd/systemd"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The same bytes as a USB stick under legacy BIOS, UEFI and Secure Boot with 1 GB of memory: every scenario is named
-right, and the unmodified irecovery agrees with us on every field. One boot for all checks of a firmware."""
+"""The same bytes as a USB stick under legacy BIOS, UEFI and Secure Boot with 1 GB of memory. Under Secure Boot every
+scenario is named right, and the unmodified irecovery agrees with us on every field; what a phone is does not depend on
+the firmware, so the others see one phone of each mode. One boot for all checks of a firmware."""
 
 import re
 
@@ -12,48 +13,53 @@ from scenarios import PHONES, STRANGERS, plugged
 # libirecovery 1.3.1 ends its search for an ECID at the first debug-USB phone it meets, so those are judged in
 # test_image_rare.py, one at a time
 NAMES = [name for name, (_, mode) in PHONES.items() if mode != "debug-usb"]
-# as many as a bench has; usbmuxd on an emulated PC loses some of thirty that are plugged in at once
-AT_ONCE = 8
-GROUPS = [NAMES[i:i + AT_ONCE] for i in range(0, len(NAMES), AT_ONCE)]
+# usbmuxd on an emulated PC loses some of thirty that are plugged in at once, and for each new one both usbmuxd and we
+# make keys
+AT_ONCE = 6
+EACH_MODE = ["iphone6-wtf", "iphone7", "iphone13-recovery", "iphone13-restore", "iphone16-port-dfu", "ipad9-dfu"]
+GROUPS = {"bios": [EACH_MODE], "uefi": [EACH_MODE],
+          "secureboot": [NAMES[i:i + AT_ONCE] for i in range(0, len(NAMES), AT_ONCE)]}
+ASK_TRIES, EXIT_SILENT = 3, 5
 
 
-@pytest.fixture(scope="module", params=["bios", "uefi", "secureboot"])
+@pytest.fixture(scope="module", params=GROUPS)
 def machine(request, power_on):
-    """A stick in a PC with 1 GB, and every scenario lying ready beside it."""
-    phones = [f"{spec},plugged=no" for spec in plugged(NAMES)]
+    """A stick in a PC with 1 GB, and its scenarios lying ready beside it."""
+    names = [name for group in GROUPS[request.param] for name in group]
+    phones = [f"{spec},plugged=no" for spec in plugged(names)]
     booted = power_on(firmware=request.param, medium="usb", memory=1024, phones=phones + STRANGERS)
     booted.firmware = request.param
+    booted.names = names
     yield booted
     booted.shutdown()
 
 
 def control_all(machine, names, line):
     for name in names:
-        machine.phone(NAMES.index(name)).control(line)
-
-
-@pytest.fixture(params=range(len(GROUPS)), ids=[group[0] for group in GROUPS])
-def group(request, machine):
-    """Some scenarios plugged in at the same moment."""
-    names = GROUPS[request.param]
-    control_all(machine, names, "plug")
-    machine.settle(120)
-    yield names
-    control_all(machine, names, "unplug")
-    machine.settle()
+        machine.phone(machine.names.index(name)).control(line)
 
 
 def ecid_of(machine, name):
     """What the phone itself says; WTF mode and Port DFU do not pass it on."""
-    return machine.phone(NAMES.index(name)).control("state")["ecid"]
+    return machine.phone(machine.names.index(name)).control("state")["ecid"]
 
 
-def test_every_scenario_is_named_right(machine, group):
+def test_every_scenario_is_named_right(machine):
+    """Some are plugged in at the same moment, then the next ones."""
+    for group in GROUPS[machine.firmware]:
+        control_all(machine, group, "plug")
+        machine.settle(120)
+        check_group(machine, group)
+        control_all(machine, group, "unplug")
+        machine.settle()
+
+
+def check_group(machine, group):
     listed = machine.phones()
     # two strangers with Apple's vendor id are plugged in all the time and are no phones
     assert len(listed) == len(group)
     seen = sorted((phone.get("product", ""), phone["mode"]) for phone in listed)
-    assert seen == sorted(PHONES[name] for name in group)
+    assert seen == sorted(PHONES[name] for name in group), listed
     by_ecid = {phone["ecid"]: (phone.get("product"), phone["mode"]) for phone in listed if "ecid" in phone}
     for name in group:
         if PHONES[name][1] not in ("wtf", "port-dfu"):
@@ -69,7 +75,13 @@ def test_every_scenario_is_named_right(machine, group):
 
 def check_irecovery_agrees(machine, ecid):
     theirs = irecovery_fields(machine.ok(f"irecovery -q -i {ecid}"))
-    shown = machine.result(f"idevicerescue show ecid:{ecid} --ask --json")["phone"]
+    # an emulated processor that makes keys for other phones may be too slow for the limit of one question
+    for _ in range(ASK_TRIES):
+        answer = machine.result(f"idevicerescue show ecid:{ecid} --ask --json")
+        if answer["exit"] != EXIT_SILENT:
+            break
+    assert answer["exit"] == 0, answer
+    shown = answer["phone"]
     assert theirs["ecid"] == int(ecid, 16)
     assert our_fields(shown) == theirs
 

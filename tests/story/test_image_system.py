@@ -105,13 +105,36 @@ def test_service_comes_back_after_a_crash(machine):
     assert [phone["product"] for phone in machine.phones()] == ["iPhone14,5"]
 
 
+def until_in_mux(machine, limit=90):
+    """Until the one phone is in usbmuxd's list. Where usbmuxd runs and lost it (usbmuxd 1.1.1 on a busy machine), the
+    service says so, and the remedy for that is the cable."""
+    listed = "idevicerescue list --json | grep -q in_mux.:true"
+    waited = f"timeout {limit} bash -c 'until idevice_id -l | grep -q . && {listed}; do sleep 0.5; done'"
+    if machine.run(waited, limit + 30).status == 0:
+        return
+    mux = next(light for light in machine.phones()[0]["lights"] if light["light"] == "mux")
+    log = machine.run("journalctl -b --no-pager -n 100").stdout
+    assert mux["evidence"] == "usbmuxd does not list it", f"{mux}\n{log}"
+    machine.phone(0).control("unplug")
+    machine.phone(0).control("plug")
+    machine.ok(waited, limit + 30)
+
+
 def test_usbmuxd_comes_back_and_the_phone_with_it(machine):
     machine.phone(0).control("mode normal")
     machine.settle()
-    listed = "idevicerescue list --json | grep -q in_mux.:true"
-    machine.ok(f"timeout 60 bash -c 'until {listed}; do sleep 0.5; done'")
+    until_in_mux(machine)
     machine.ok("systemctl kill -s KILL usbmuxd")
-    machine.ok(f"timeout 90 bash -c 'until idevice_id -l | grep -q . && {listed}; do sleep 0.5; done'", 120)
+    until_in_mux(machine)
+
+
+def test_usbmuxd_that_hangs_is_started_anew(machine):
+    """As it does now and then when a cable is pulled. It is seen and mended without a person."""
+    old = machine.ok("systemctl show -P MainPID usbmuxd").strip()
+    machine.ok(f"kill -STOP {old}")
+    machine.ok(f"timeout 150 bash -c 'until ! [ -d /proc/{old} ]; do sleep 0.5; done'", 180)
+    until_in_mux(machine)
+    assert "usbmuxd hung and was started anew" in machine.ok("journalctl -b --no-pager -u idevicerescue")
     machine.phone(0).control("mode recovery")
     machine.settle()
 

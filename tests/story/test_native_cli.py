@@ -309,7 +309,8 @@ def test_watch_text(service):
     assert re.fullmatch(r"\d\d:\d\d:\d\d  no iPhone or iPad is plugged in", watch.line())
     service.see("1-2", serial=iboot(0x2))
     assert re.fullmatch(
-        r"\d\d:\d\d:\d\d  iPhone 13 came: Recovery \(just plugged in\), port 1-2, ecid:0x0{15}2",
+        r"\d\d:\d\d:\d\d  iPhone 13 came: Recovery \(just plugged in\), port 1-2, ecid:0x0{15}2, "
+        "USB ok  mux -  link -",
         watch.line(),
     )
     status, _, err = watch.end(signal.SIGTERM)

@@ -261,6 +261,10 @@ def test_erase_with_consent_passes_it_on(service):
     [
         (["trust", "reset", "Anna"], "trust"),
         (["trust", "reset", "Anna", "--all-records"], "trust-store"),
+        (["trust", "repair", "Anna"], "repair"),
+        (["trust", "prove", "Anna"], "prove"),
+        (["trust", "forget", "Anna"], "forget"),
+        (["link", "test", "Anna"], "link-test"),
         (["recovery", "enter", "Anna"], "enter-recovery"),
         (["recovery", "exit", "Anna"], "exit-recovery"),
         (["restart", "Anna"], "restart"),
@@ -469,6 +473,21 @@ def test_job_cancel(service):
     assert done.stdout == (
         "The job has been cancelled.\nThe data on the phone was not touched.\n"
     )
+
+
+def test_job_pause_and_resume(service):
+    paused = job_with("running", state="paused")
+    service.methods["Pause"] = lambda parameters: {"job": paused}
+    done = run(service, "job", "pause", "j")
+    assert done.returncode == 0 and "what has come stays" in done.stdout
+    assert f"job resume {paused['id']}" in done.stdout
+    assert run_json(service, "job", "pause", "j")[-1]["job"] == paused
+    service.methods["Resume"] = lambda parameters: {"job": READY}
+    service.jobs = [READY]
+    following = Following(service, "job", "resume", "j")
+    service.tell(DONE)
+    assert following.end()[0] == 0
+    assert ("Resume", {"id": "j"}) in service.calls
 
 
 def test_answers(service):

@@ -186,12 +186,32 @@ def test_mode_change_keeps_the_phone_open(quiet, terminal):
     recovery = Phone(quiet, "1-2", 0x1281, RECOVERY).plug()
     screen.sees("1 phone")
     screen.press(b"1")
-    screen.sees("Esc: back", "Recovery:")
+    screen.sees("Esc: back", "is in recovery")
     recovery.unplug()
     screen.sees("not plugged in now")
     Phone(quiet, "1-2", 0x1227, RECOVERY).plug()
-    screen.sees("DFU:")
+    screen.sees("is in DFU")
     screen.sees_no("not plugged in now")
+
+
+def test_lights_hints_and_what_the_screen_shows(quiet, terminal):
+    screen = terminal(quiet)
+    plug_normal(quiet)
+    screen.sees("Lights", "+ + +", "Zoë")
+    screen.press(b"\r")
+    screen.sees("USB works, usbmuxd works, secure link works", "h: hints", "s: screen")
+    screen.press(b"h")
+    screen.sees("What helps, the mildest first: Note:", "1. ", "What stays", "Nothing is lost.")
+    screen.press(b"\x1b")
+    screen.sees("Enter: do it")
+    screen.press(b"s")
+    screen.sees("What does the screen of", "None of these")
+    screen.press(b"1")
+    screen.sees("Below stands what that means", "Problem:", "passcode")
+    screen.press(b"h")
+    screen.sees("What helps, the mildest first: Problem:", "Save the data", "Look for a backup")
+    screen.press(b"\x1b[F")
+    screen.sees("ERASES ALL DATA")
 
 
 def test_service_killed_and_back(quiet, terminal):

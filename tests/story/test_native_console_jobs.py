@@ -20,6 +20,9 @@ FIRMWARE = {"product": "iPhone14,5", "version": "17.5.1", "build": "21F90",
             "name": "iPhone14,5_17.5.1_21F90_Restore.ipsw",
             "url": "https://updates.cdn-apple.com/iPhone14,5_17.5.1_21F90_Restore.ipsw",
             "size": 1000000, "sha1": "a" * 40}
+MANIFEST = "5" * 64
+PROOF = {"level": 3, "structure": True, "hash": True, "members": 20, "crc": 20,
+         "digests": {"matched": 12, "skipped": 2}}
 VARIANTS = [{"name": f"Customer {name} Install (IPSW)", "erases": erases, "os_bytes": 500000,
              "os_packed": False} for name, erases in (("Upgrade", False), ("Erase", True))]
 
@@ -47,9 +50,11 @@ class Desk:
         self.engine_fd = os.open(folder / "engine", os.O_RDWR)
         self.service = Service(folder, "--storage", folder / "storage")
         self.socket = str(self.service.socket)
-        self.answer("catalogue", result(firmware=FIRMWARE))
-        self.answer("check", result(firmware=FIRMWARE, products=["iPhone14,5"],
-                                    variants=VARIANTS, members=20))
+        self.answer("catalogue", result(firmwares=[FIRMWARE], sources=[]))
+        self.answer("sign", result(verdict="signed", manifest_sha256=MANIFEST))
+        self.answer("network", result(hosts=[], cause="none"))
+        self.answer("check", result(firmware=FIRMWARE, products=["iPhone14,5"], variants=VARIANTS,
+                                    members=20, manifest_sha256=MANIFEST, proof=PROOF))
         self.service.start()
         self.service.mux("mux-up")
 
@@ -154,7 +159,7 @@ def test_no_way_to_plan_is_said(desk, console):
     open_phone(screen)
     choose(screen, "Install iOS again, keeping the data")
     screen.sees("api.ipsw.me cannot be reached", "Press Enter for a new card")
-    desk.answer("catalogue", result(firmware=FIRMWARE))
+    desk.answer("catalogue", result(firmwares=[FIRMWARE]))
     screen.press(b"\r")
     screen.sees("build 21F90", "Enter: start")
     screen.press(b"\x1b")
@@ -270,6 +275,10 @@ def test_cancel(desk, console):
     screen.sees("Enter: start")
     screen.press(b"\r")
     screen.sees("Download the firmware", "25 %", "c: stop it")
+    screen.press(b"p")
+    screen.sees("(paused)", "25 %", "p: go on")
+    screen.press(b"p")
+    screen.sees("(running)", "p: pause")
     screen.press(b"c")
     screen.sees("Really stop this job?")
     screen.press(b"n")

@@ -13,7 +13,9 @@ ENGINE_ENDS = [
     result(seconds=3, engine_exit=0),
 ]
 STEPS_OF_INSTALL = [
+    "network",
     "fetch",
+    "sign",
     "check",
     "enter-recovery",
     "update",
@@ -176,7 +178,7 @@ def test_firmware_alone(bed):
     assert error is None, reply
     job = reply["job"]["id"]
     assert bed.until_state(job, "done")["exit"] == 0
-    (note,) = (bed.storage / "firmware").glob("*.json")
+    (note,) = (bed.storage / "firmware").glob("*.ipsw.json")
     assert json.loads(note.read_text())["build"] == BUILD
 
 

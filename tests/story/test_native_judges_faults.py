@@ -73,6 +73,13 @@ NO_FAULTS = {
     "version": "which system it has", "build": "which system it has", "gap_ms": "pace of all rows",
     "boot_ms": "pace of all rows", "ipsw": "the truth about the file", "ticket_key": "whom it believes",
     "ramdisk": "where it begins: restore mode",
+    "usb_max_power_ma": "no judge tells it", "disk_free_bytes": "a value like any other",
+    "activation": "a value like any other", "supervised": "a value like any other",
+    "name_bytes": "the map would be full of it", **dict.fromkeys(
+        ("blink_every_ms", "blink_times", "recovery_loop", "recovery_again_ms"), "no end: test_states.c"),
+    **dict.fromkeys(
+        ("afc_busy", "backup", "backup_error", "backup_type_after_ms", "backup_passcode_ms", "backup_skips_space",
+         "find_my"), "backups: test_native_judges_backup.py"),
 }
 
 

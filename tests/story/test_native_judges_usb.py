@@ -88,8 +88,9 @@ class Bus:
         return phone.start()
 
     def run(self, *command, text=None):
+        # irecovery leaves its history in the current folder
         return subprocess.run([str(word) for word in command], env=self.environment, input=text, capture_output=True,
-                              text=True, timeout=LIMIT, check=False)
+                              cwd=self.folder, text=True, timeout=LIMIT, check=False)
 
     def ok(self, *command, text=None):
         done = self.run(*command, text=text)
@@ -98,7 +99,7 @@ class Bus:
 
     def begin(self, *command, **options):
         """A program that goes on; ended with the bus at the latest."""
-        process = subprocess.Popen([str(word) for word in command], env=self.environment, **options)
+        process = subprocess.Popen([str(word) for word in command], env=self.environment, cwd=self.folder, **options)
         self.others.append(process)
         return process
 

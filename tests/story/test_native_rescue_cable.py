@@ -21,15 +21,6 @@ PULLS = {  # when: (where the phone begins, fault)
 }
 
 
-@pytest.fixture
-def known(apple, ipsws):
-    path = ipsws(PHONE)
-    if not any(str(file.path) == str(path) for file in apple.registry.files()):
-        apple.register(path)
-    yield path
-    apple.firmware.behave_normally()
-
-
 def notes(rescue, name):
     return [line.get("kind") for line in rescue.journal(name)]
 

@@ -12,7 +12,7 @@ import time
 import pexpect
 import pytest
 
-from rescue_bed import ENDS, PROGRAM, Cli, Rescue, until
+from rescue_bed import ENDS, PROGRAM, Cli, Rescue
 from restore_judge import PHONE, PHONES
 
 pytest_plugins = ["restore_fixtures"]
@@ -61,13 +61,10 @@ class Company:
 
 
 @pytest.mark.parametrize("number", range(ROUNDS))
-def test_restore_survives(folder, apple, ipsws, number):
+def test_restore_survives(folder, apple, known, number):
     dice = random.Random(SEED * 1000 + number)
-    path = ipsws(PHONE)
-    if not any(str(file.path) == str(path) for file in apple.registry.files()):
-        apple.register(path)
     erase = bool(number % 2)
-    with Rescue(folder, apple, ipsw=path, mode=dice.choice(["normal", "recovery", "dfu"]), trust_after_ms=1) as rescue:
+    with Rescue(folder, apple, ipsw=known, mode=dice.choice(["normal", "recovery", "dfu"]), trust_after_ms=1) as rescue:
         rescue.until_phone(ecid=rescue.phone.state()["ecid"])
         name = rescue.start_erase() if erase else rescue.start("restore", rescue.ecid, "--update")
         company = Company(rescue, name)
@@ -87,11 +84,7 @@ def test_restore_survives(folder, apple, ipsws, number):
 
 def judge(rescue, name, erase):
     """Once: for the phone, in the journal, in the report."""
-    def back():
-        now = rescue.phone.state()
-        return now if now["mode"] == "normal" and now["attached"] else None
-
-    state = until("the phone is back", back)
+    state = rescue.until_normal()
     assert (state["erases"], state["updates"]) == (int(erase), int(not erase))
     assert state["build"] == PHONES[PHONE][1]
     ends = [line["state"] for line in rescue.journal(name) if line["state"] in ENDS]

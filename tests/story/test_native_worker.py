@@ -180,7 +180,7 @@ def test_normal(path):
     with FakeMux(path, [phone()]) as mux:
         assert probe(path) == {"v": 1, "type": "result", "ok": True, "mode": "normal", "identity": {
             "udid": UDID, "ecid": "0x001c20223e29401e", "product": "iPhone14,5", "board": "D17AP",
-            "name": "Anna's iPhone", "version": "17.5.1", "build": "21F90"}}
+            "name": "Anna's iPhone", "version": "17.5.1", "build": "21F90"}, "reach": "lockdown"}
         assert_only_asked(mux)
 
 
@@ -377,6 +377,7 @@ def test_watch_phones_come_and_go(path):
         mux.detach(1)
         assert running.event() == attached("detached")
         mux.tell_raw(mux.packet({"MessageType": "Paired", "DeviceID": 2}, 0))
+        assert running.event() == attached("paired", **second)
         mux.detach(2)
         assert running.event() == attached("detached", **second)
         assert_only_asked(mux)
@@ -425,6 +426,75 @@ def test_watch_does_not_poll(path):
         (path.parent / "other").touch()  # another file does not make it give up
         with FakeMux(path):
             assert running.event() == UP
+
+
+@contextlib.contextmanager
+def busy_usbmuxd(path):
+    """Its socket is there, its queue is full, and nobody is let in yet. Yields the listening socket."""
+    with contextlib.ExitStack() as stack:
+        listening = stack.enter_context(socket.socket(socket.AF_UNIX))
+        listening.bind(str(path))
+        listening.listen(0)
+        listening.settimeout(10)
+        waiting = stack.enter_context(socket.socket(socket.AF_UNIX))
+        waiting.connect(str(path))
+        with pytest.raises(BlockingIOError):
+            kept_out = stack.enter_context(socket.socket(socket.AF_UNIX))
+            kept_out.setblocking(False)
+            kept_out.connect(str(path))
+        yield listening
+
+
+def test_watch_waits_for_a_place_in_the_queue(path):
+    """As long as for an answer; what was told meanwhile is nothing, since nothing is known."""
+    with busy_usbmuxd(path) as listening, worker("mux-watch", path, WATCH) as running:
+        time.sleep(3)  # less than the limit of an answer, and longer than one who merely tries again would
+        listening.accept()[0].close()
+        with listening.accept()[0] as client:
+            answer_listen(client)
+            assert running.event() == UP
+
+
+def test_watch_of_a_queue_that_stays_full(path):
+    """usbmuxd is there and hangs: that is not the same as being gone."""
+    with busy_usbmuxd(path), worker("mux-watch", path, WATCH) as running:
+        assert error_of(running.result()) == ("silent", "usbmuxd")
+
+
+def test_watch_sees_that_usbmuxd_hangs(path):
+    """It keeps its connections and takes nobody in any more."""
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen(5)
+        listening.settimeout(20)
+        with worker("mux-watch", path, WATCH) as running:
+            with listening.accept()[0] as first:
+                answer_listen(first)
+                assert running.event() == UP
+                with listening.accept()[0] as probe:  # and so again, after a while
+                    answer_listen(probe)
+                    assert probe.recv(1) == b""
+                assert error_of(running.result(30)) == ("silent", "usbmuxd")
+
+
+def answer_listen(client):
+    client.settimeout(10)
+    header = struct.unpack("<4I", client.recv(16, socket.MSG_WAITALL))
+    client.recv(header[0] - 16, socket.MSG_WAITALL)
+    reply = plistlib.dumps({"MessageType": "Result", "Number": 0})
+    client.sendall(struct.pack("<4I", 16 + len(reply), 1, 8, header[3]) + reply)
+
+
+def test_watch_goes_on_trying_one_that_refuses(path):
+    """A socket that its usbmuxd left behind, and takes up again without making it anew."""
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(str(path))
+        with worker("mux-watch", path, WATCH) as running:
+            assert running.event() == DOWN
+            time.sleep(6)  # all the tries that come ever more slowly
+            bound.listen(5)
+            bound.settimeout(10)
+            bound.accept()[0].close()
 
 
 def switches(pid):

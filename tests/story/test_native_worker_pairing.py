@@ -94,6 +94,23 @@ def test_locked_phone_ends_preflight(bus):
     assert_sound(bus, phone)
 
 
+@pytest.mark.parametrize("start, by", [("asking", "usbmuxd"), ("locked", "us")])
+def test_awaiting_ends_with_a_record(bus, start, by):
+    """What the service keeps beside each phone that does not trust yet: it tells, and judges nothing."""
+    phone = plug(bus, trust=start, passcode="yes")
+    with WorkerRun("trust", environment(bus), action="await", udid=phone.udid, limit_s=60) as run:
+        if start == "locked":
+            assert run.event()["trust"] == "locked"
+            phone.control("unlock")
+        assert run.event()["trust"] == "asking"
+        phone.control("trust tap-only")
+        phone.wait_event("dialog", state="passcode")
+        phone.control("type")
+        result = run.result(60)
+    assert (result["trust"], result["record"], result["by"]) == ("unknown", True, by)
+    assert_sound(bus, phone)
+
+
 def test_tapped_while_we_begin(bus):
     """The worker starts in the moment in which usbmuxd takes the answer."""
     phone = plug(bus)
@@ -177,6 +194,7 @@ def test_stale_record_and_a_new_cable(bus):
     bus.usbmuxd.await_phones([phone.udid])
     assert phone.state()["dialog"] == "asking"
     with pairing(bus, phone) as run:
+        assert run.event()["event"] == "forgotten"
         assert run.event()["trust"] == "asking"
         phone.control("trust")
         assert run.result()["by"] == "usbmuxd"
@@ -205,8 +223,10 @@ def test_phone_that_leaves_once_when_it_was_trusted(bus):
     phone = plug(bus, reconnect_after_trust="yes")
     with pairing(bus, phone) as run:
         assert run.event()["trust"] == "asking"
+        before = len(phone.events())
         phone.control("trust")
         assert run.result()["by"] == "usbmuxd"
+    phone.wait_event("attach", after=before)  # the answer may come before it leaves
     bus.usbmuxd.await_phones([phone.udid])
     assert_sound(bus, phone)
 

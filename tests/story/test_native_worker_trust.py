@@ -3,6 +3,7 @@
 asked of it. Who pairs when usbmuxd does, too: test_native_worker_pairing.py."""
 
 import plistlib
+import subprocess
 
 import pytest
 
@@ -71,7 +72,20 @@ def test_check_without_a_record(simphone):
     phone = simphone()
     result = trust(phone, "check")
     assert (result["trust"], result["record"], result["reason"]["origin"]) == ("unknown", False, "usbmuxd")
+    assert (result["reach"], result["record_broken"]) == ("lockdown", False) and "detail" not in result
     assert pairs_asked(phone) == 0 and phone.state()["dialog"] == "none"
+
+
+@pytest.mark.parametrize("rule", ["locked", "escrow"])
+def test_check_of_a_locked_stranger(simphone, rule):
+    """Known without a record and without a Pair. Before the first unlock a stranger is told no more than after it."""
+    phone = simphone(trust=rule)
+    result = trust(phone, "check")
+    assert (result["trust"], result["record"], result["reach"]) == ("locked", False, "lockdown")
+    assert (result["detail"], result["reason"]["code"]) == ("passcode", -17)
+    assert pairs_asked(phone) == 0 and phone.state()["dialog"] == "none"
+    phone.control("unlock")
+    assert trust(phone, "check")["trust"] == "unknown"
 
 
 def test_check_of_a_trusting_phone(simphone):
@@ -82,29 +96,103 @@ def test_check_of_a_trusting_phone(simphone):
     disk = phone.run("ideviceinfo", "-q", "com.apple.disk_usage", "-k", "TotalDiskCapacity").stdout
     charging = phone.run("ideviceinfo", "-q", "com.apple.mobile.battery", "-k", "BatteryIsCharging").stdout
     identity = result.pop("identity")
-    assert result == {"ok": True, "trust": "trusted", "record": True}
+    assert result == {"ok": True, "trust": "trusted", "record": True, "record_broken": False, "reach": "service"}
+    free = phone.run("ideviceinfo", "-q", "com.apple.disk_usage", "-k", "AmountDataAvailable").stdout
     assert identity == {
         "udid": phone.udid, "ecid": f"0x{int(said['UniqueChipID']):016x}", "product": said["ProductType"],
         "board": said["HardwareModel"], "name": "Anna’s iPhone", "version": said["ProductVersion"],
         "build": said["BuildVersion"], "serial_number": said["SerialNumber"], "capacity_bytes": int(disk),
-        "battery_percent": 73, "battery_charging": charging == "true\n"}
+        "battery_percent": 73, "battery_charging": charging == "true\n", "free_bytes": int(free),
+        "activation": said["ActivationState"], "passcode_set": said["PasswordProtected"] == "true",
+        "setup_done": True, "supervised": False}
     assert pairs_asked(phone) == asked
 
 
-@pytest.mark.parametrize("knob,code", [("stale_record yes", -21), ("buid_mismatch yes", -21),
-                                       ("missing_pair_record yes", -29), ("tls close", -5), ("tls alert", -5),
-                                       ("tls other_ca", -5)])
-def test_check_of_a_stale_record(simphone, knob, code):
+@pytest.mark.parametrize("knob,code,detail", [
+    ("stale_record yes", -21, None), ("buid_mismatch yes", -21, None), ("missing_pair_record yes", -29, None),
+    ("tls close", -5, "tls-refused"), ("tls alert", -5, "tls-refused"), ("tls other_ca", -5, "tls-refused"),
+    ("tls newer", -5, "tls-protocol"), ("tls garbage", -5, "tls-protocol")])
+def test_check_of_a_stale_record(simphone, knob, code, detail):
     phone = trusted(simphone)
     phone.control(f"set {knob}")
-    stranger_check(phone, code, "stale")
+    result = stranger_check(phone, code, "stale")
+    assert (result["reach"], result.get("detail")) == ("record", detail)
     assert record_path(phone).exists()
 
 
 def test_check_of_a_certificate_that_is_refused_at_once(simphone):
     phone = trusted(simphone, version="12.5.7")  # a system before TLS 1.3
     phone.control("set tls other_ca")
-    stranger_check(phone, -5, "stale")
+    assert "alert 42" in stranger_check(phone, -5, "stale")["reason"]["text"]
+
+
+def test_check_against_the_clock(simphone, tmp_path):
+    """A record from the future: this computer's clock is wrong, or was."""
+    phone = trusted(simphone)
+    record = plistlib.loads(record_path(phone).read_bytes())
+    key = subprocess.run(["openssl", "genrsa", "2048"], capture_output=True, check=True).stdout
+    (tmp_path / "key").write_bytes(key)
+    made = subprocess.run(["openssl", "req", "-x509", "-key", tmp_path / "key", "-subj", "/CN=x", "-not_before",
+                           "20600101000000Z", "-not_after", "20700101000000Z"], capture_output=True, check=True)
+    record_path(phone).write_bytes(plistlib.dumps({**record, "RootCertificate": made.stdout, "RootPrivateKey": key}))
+    result = stranger_check(phone, -5, "stale")
+    assert result["detail"] == "clock" and "clock" in result["reason"]["text"] and not result["record_broken"]
+
+
+@pytest.mark.parametrize("knob,kind,trust_word,code,detail", [
+    ("service_fail com.apple.mobile.notification_proxy EscrowLocked", "locked", "locked", -35, "escrow"),
+    ("service_fail com.apple.mobile.notification_proxy PasswordProtected", "locked", "locked", -17, "passcode"),
+    ("service_fail com.apple.mobile.notification_proxy ServiceLimit", "busy", "trusted", -28, None),
+    ("service close", "protocol", "trusted", None, None), ("service tls_fails", "protocol", "trusted", None, None),
+    ("service wrong_port", "protocol", "trusted", None, None)])
+def test_check_when_no_service_starts(simphone, knob, kind, trust_word, code, detail):
+    """A session opens, and no more."""
+    phone = trusted(simphone)
+    phone.control(f"set {knob}")
+    result = trust(phone, "check")
+    assert (result["trust"], result["reach"], result.get("detail")) == (trust_word, "session", detail)
+    assert result["reason"]["kind"] == kind and code in (None, result["reason"]["code"])
+
+
+def test_check_of_a_phone_that_was_not_unlocked_since_it_started(simphone):
+    """The session opens and the notification proxy starts; the user's files do not."""
+    phone = trusted(simphone, passcode="yes", time_scale_percent=5)
+    phone.control("button restart")
+    phone.wait_event("detach")
+    phone.wait_event("attach", after=phone.events().index(phone.seen("detach")[-1]), mode="normal")
+    result = trust(phone, "check")
+    assert (result["trust"], result["detail"], result["reach"]) == ("locked", "escrow", "service"), result
+    assert result["reason"]["code"] == -35
+    phone.control("unlock")
+    assert trust(phone, "check")["trust"] == "trusted"
+
+
+def test_check_of_a_phone_in_setup_and_one_that_is_not_activated(simphone):
+    phone = trusted(simphone, trust="silent")
+    result = trust(phone, "check")
+    assert (result["trust"], result["detail"], result["identity"]["setup_done"]) == ("trusted", "setup", False)
+    phone = trusted(simphone, name="two", unactivated="yes")
+    result = trust(phone, "check")
+    assert (result["detail"], result["identity"]["activation"]) == ("not-activated", "Unactivated")
+
+
+def test_a_record_that_others_replace(simphone):
+    """While we ask with one record, somebody puts another one into its place: asked once more with that one."""
+    phone = trusted(simphone)
+    old = record_path(phone).read_bytes()
+    phone.control("forget")
+    record_path(phone).unlink()
+    if phone.run("idevicepair", "pair").returncode != 0:
+        phone.control("trust")
+        assert phone.run("idevicepair", "pair").returncode == 0
+    new = record_path(phone).read_bytes()
+    assert old != new
+    record_path(phone).write_bytes(old)
+    phone.control("set fault lockdown got StartSession delay:700")
+    with WorkerRun("trust", phone.env(), udid=phone.udid, action="check") as run:
+        phone.wait_event("fault")
+        record_path(phone).write_bytes(new)
+        assert run.result()["trust"] == "trusted"
 
 
 def test_check_after_the_phone_forgot(simphone):
@@ -122,7 +210,9 @@ def test_check_after_the_phone_forgot(simphone):
 def test_check_of_a_refusal(simphone, error, code, word):
     phone = trusted(simphone)
     phone.control(f"set fault lockdown got StartSession error:{error}")
-    stranger_check(phone, code, word)
+    details = {-17: "passcode", -35: "escrow", -36: "over-network", -37: "fmip", -38: "mc", -39: "mc-challenge"}
+    result = stranger_check(phone, code, word)
+    assert (result["reach"], result.get("detail")) == ("record", details.get(code))
     assert trust(phone, "check")["trust"] == "trusted"  # a fault strikes once
 
 
@@ -138,8 +228,58 @@ def test_check_of_a_damaged_record(simphone):
     for damaged in (b"not a property list", plistlib.dumps({"SystemBUID": "X"}), plistlib.dumps(["HostID"])):
         record_path(phone).write_bytes(damaged)
         result = trust(phone, "check")
-        assert (result["trust"], result["record"]) == ("stale", True), damaged
+        assert (result["trust"], result["record"], result["record_broken"]) == ("stale", True, True), damaged
+        assert result["reach"] == "lockdown" and result["reason"]["kind"] == "bad-file"
     assert len(phone.seen("lockdown", request="StartSession")) == 0
+
+
+def after_a_probe(phone):
+    """(what the event told of it, the result)."""
+    with WorkerRun("probe", phone.env(), udid=phone.udid, mode="normal", trust=True) as run:
+        result = run.result()
+    (event,) = run.events
+    assert event.pop("event") == "identity"
+    return event, result
+
+
+def test_one_worker_for_both_questions(simphone):
+    """The probe's answer comes as an event, the check's as the result: each as of a worker of its own."""
+    phone = simphone()
+
+    def same(word, reach):
+        who, result = after_a_probe(phone)
+        assert {"ok": True, **who} == work("probe", phone.env(), udid=phone.udid, mode="normal")
+        assert result == trust(phone, "check") and (result["trust"], result["reach"]) == (word, reach)
+
+    same("unknown", "lockdown")
+    if phone.run("idevicepair", "pair").returncode != 0:
+        phone.control("trust")
+        assert phone.run("idevicepair", "pair").returncode == 0
+    same("trusted", "service")
+    for knob, word, reach in (("stale_record", "stale", "record"), ("missing_pair_record", "stale", "record")):
+        phone.control(f"set {knob} yes")
+        same(word, reach)
+        phone.control(f"set {knob} no")
+    phone.control("set tls close")
+    same("stale", "record")
+    phone.control("set tls normal")
+    phone.control("set service_fail com.apple.mobile.notification_proxy EscrowLocked")
+    same("locked", "session")
+    record_path(phone).write_bytes(b"not a property list")
+    same("stale", "lockdown")
+
+
+@pytest.mark.parametrize("rule,expected", [
+    ("lockdown got StartSession unplug", ("unplugged", "record")),
+    ("lockdown got GetValue error:GetProhibited", None)])
+def test_one_worker_that_gets_no_second_answer(simphone, rule, expected):
+    """Who it is was told before; without that there is nothing more."""
+    phone = trusted(simphone)
+    phone.control(f"set fault {rule}")
+    with WorkerRun("probe", phone.env(), udid=phone.udid, mode="normal", trust=True) as run:
+        result = run.result()
+    assert [event["identity"]["udid"] for event in run.events] == ([phone.udid] if expected else [])
+    assert not result["ok"] and expected in (None, (result["error"]["kind"], result["reach"])), result
 
 
 def test_check_without_a_phone_or_usbmuxd(simphone, tmp_path):
@@ -168,8 +308,10 @@ def test_check_of_a_silent_phone(simphone):
         fields = {"action": "check"}
         with WorkerRun("trust", mute.env(), udid=mute.udid, **fields) as first, \
                 WorkerRun("trust", other.env(), udid=other.udid, **fields) as second:
-            assert failure(first.result(60))[0] == "silent"
-            assert failure(second.result(60))[0] == "silent"
+            one, two = first.result(60), second.result(60)
+    assert failure(one)[0] == failure(two)[0] == "silent"
+    assert (one["reach"], one["record"], one.get("detail")) == ("port", True, None)
+    assert (two["reach"], two["record"], two.get("detail")) == ("record", True, "no-handshake")
 
 
 # ---- verify
@@ -179,7 +321,7 @@ def test_verify_is_the_proof(simphone):
     asked, sessions = pairs_asked(phone), len(phone.seen("session"))
     result = trust(phone, "verify")
     listed = phone.run("afcclient", "--", "ls").stdout.split("\n")
-    assert result["trust"] == "trusted"
+    assert (result["trust"], result["fresh"], result["reach"]) == ("trusted", True, "service")
     assert result["media_entries"] == len([name for name in listed if name not in ("", ".", "..")]) > 0
     assert set(result["identity"]) >= {"udid", "name", "serial_number", "capacity_bytes", "version"}
     assert pairs_asked(phone) == asked
@@ -207,6 +349,35 @@ def test_verify_without_a_record(simphone):
     phone = simphone()
     assert failure(trust(phone, "verify"))[:2] == ("refused", "usbmuxd")
     assert pairs_asked(phone) == 0
+
+
+# ---- unpair
+
+def test_unpair_on_both_sides(simphone):
+    phone = trusted(simphone)
+    assert phone.state()["hosts"] == 1
+    result = trust(phone, "unpair")
+    assert (result["ok"], result["trust"], result["record"]) == (True, "unknown", False)
+    assert phone.state()["hosts"] == 0 and not record_path(phone).exists()
+    assert trust(phone, "check")["trust"] == "unknown"
+
+
+@pytest.mark.parametrize("knob,expected", [
+    ("stale_record yes", ("refused", "lockdownd", -21)),
+    ("fault lockdown got StartSession error:PasswordProtected", ("locked", "lockdownd", -17)),
+    ("fault lockdown got Unpair error:InvalidResponse", ("protocol", "lockdownd", -10)),
+    ("fault lockdown got Unpair unplug", ("unplugged", None, None))])
+def test_unpair_that_fails_keeps_the_record(simphone, knob, expected):
+    phone = trusted(simphone)
+    phone.control(f"set {knob}")
+    kind, origin, code = failure(trust(phone, "unpair"))
+    assert kind == expected[0] and expected[1] in (None, origin) and expected[2] in (None, code)
+    assert record_path(phone).exists()
+
+
+def test_unpair_without_a_record(simphone):
+    phone = simphone()
+    assert failure(trust(phone, "unpair"))[:2] == ("refused", "usbmuxd")
 
 
 # ---- pair (nobody else pairs here)
@@ -256,7 +427,9 @@ def test_pair_denied_and_then_tapped(simphone):
 def test_pair_refused_by_policy_ends_at_once(simphone, word, code):
     phone = simphone(trust=word)
     with pairing(phone) as run:
-        assert failure(run.result(10)) == ("refused", "lockdownd", code)
+        result = run.result(10)
+    assert failure(result) == ("refused", "lockdownd", code)
+    assert (result["trust"], result["detail"]) == ("refused-by-policy", word.replace("_", "-"))
     assert [event["trust"] for event in run.events] == ["refused-by-policy"]
     assert not record_path(phone).exists()
 
@@ -268,6 +441,7 @@ def test_pair_heals_a_stale_record(simphone, knob):
     phone.control(knob)
     with pairing(phone, 60) as run:
         if knob == "forget":
+            assert run.event()["event"] == "forgotten"
             assert run.event()["trust"] == "asking"
             phone.control("trust")
         else:  # the phone pairs again, and believes again
@@ -276,6 +450,7 @@ def test_pair_heals_a_stale_record(simphone, knob):
             phone.control("set stale_record no")
             phone.control("set tls normal")
         assert run.result(30)["by"] == "us"
+    assert [event["text"] != "" for event in run.events if event["event"] == "forgotten"] == [True]
     assert plistlib.loads(record_path(phone).read_bytes())["HostID"] != old
     assert trust(phone, "check")["trust"] == "trusted"
 
@@ -317,7 +492,8 @@ def test_pair_has_a_limit(simphone, when, word):
     with pairing(phone, 10) as run:
         result = run.result(12)
     assert failure(result)[:2] == ("silent", "worker")
-    assert word in result["error"]["text"]
+    assert word in result["error"]["text"] and result["trust"] == word
+    assert result.get("detail") == {"asking": "silent-dialog", "locked": "passcode"}.get(word)
     assert [event["trust"] for event in run.events] == [word]
     assert not record_path(phone).exists()
 
@@ -325,13 +501,16 @@ def test_pair_has_a_limit(simphone, when, word):
 def test_pair_with_a_silent_phone_has_a_limit(simphone):
     phone = simphone(lockdown_reply="none")
     with pairing(phone, 10) as run:
-        assert failure(run.result(12))[:2] == ("silent", "worker")
+        result = run.result(12)
+    assert failure(result)[:2] == ("silent", "worker")
+    assert result["trust"] == "unknown" and "detail" not in result
 
 
 def test_pair_when_a_record_cannot_be_kept(simphone):
     phone = simphone(trust="silent", mux_save_result=28)
     with pairing(phone) as run:
-        assert failure(run.result())[:2] == ("no-space", "usbmuxd")
+        result = run.result()
+        assert failure(result)[:2] == ("no-space", "usbmuxd") and result["detail"] == "record-unwritable"
     phone.control("set record_save_fail yes")
     with pairing(phone) as run:
         assert failure(run.result()) == ("refused", "lockdownd", -30)
@@ -398,7 +577,7 @@ U = "00008110-001C20223E29401E"
     ("trust", {"udid": U, "action": "check", "more": 1}),
     ("record", {}), ("record", {"action": "forget"}), ("record", {"action": "forget", "udid": None}),
     ("record", {"action": "forget", "udid": "a/b"}), ("record", {"action": "forget-store", "udid": U}),
-    ("record", {"action": "erase"}), ("record", {"action": "forget-store", "folder": "/"})])
+    ("record", {"action": "erase"}), ("record", {"action": "forget-store", "folder": "kept"})])
 def test_malformed_requests(tmp_path, kind, fields):
     environment = dict(SimPhone(tmp_path).env(), IDEVICERESCUE_LOCKDOWN=str(tmp_path))
     (tmp_path / "SystemConfiguration.plist").touch()

@@ -11,6 +11,12 @@
 
 #include <cmocka.h>
 
+/* The three lights, with what was seen. */
+#define LIGHTS(usb, mux, link)                                                                     \
+	"\"lights\":[{\"light\":\"usb\",\"state\":\"" usb "\",\"evidence\":\"480 Mbit/s, no "      \
+	"hub\"},{\"light\":\"mux\",\"state\":\"" mux "\",\"evidence\":\"usbmuxd lists it\"},"      \
+	"{\"light\":\"link\",\"state\":\"" link "\",\"evidence\":\"lockdownd answered -21\"}]"
+
 #define PHONE_ZOE                                                                                  \
 	"{\"key\":\"ecid:0x001c1d0e3a91002e\",\"presence\":\"present\",\"mode\":\"normal\","       \
 	"\"trust\":\"unknown\",\"ecid\":\"0x001c1d0e3a91002e\","                                   \
@@ -19,7 +25,7 @@
 	"\"model\":\"iPhone 13\",\"family\":\"iphone\",\"version\":\"17.5.1\",\"build\":"          \
 	"\"21F90\",\"serial_number\":\"F2LMQDXYZ1\",\"port\":\"1-2\",\"bus\":1,\"address\":7,"     \
 	"\"usb_id\":\"05ac:12a8\",\"speed_mbps\":480,\"hub_depth\":0,\"in_mux\":true,"             \
-	"\"enumerations\":1}"
+	"\"enumerations\":1," LIGHTS("working", "working", "failed") ",\"failed_light\":\"link\"}"
 
 #define PHONE_RECOVERY                                                                             \
 	"{\"key\":\"ecid:0x000a2d1c08f1002e\",\"presence\":\"present\",\"mode\":\"recovery\","     \
@@ -31,7 +37,7 @@
 	"\"srtg\":\"iBoot-3332.0.0.1.23\",\"srnm\":\"C39VJ4XAJC68\",\"ap_nonce\":"                 \
 	"\"0011223344556677889900112233445566778899001122334455667788990011\","                    \
 	"\"port\":\"1-10.2.4\",\"usb_id\":\"05ac:1281\",\"speed_mbps\":12,\"hub_depth\":2,"        \
-	"\"in_mux\":false,\"enumerations\":3}"
+	"\"in_mux\":false,\"enumerations\":3," LIGHTS("working", "off", "off") "}"
 
 #define PHONE_DEBUG_USB                                                                            \
 	"{\"key\":\"port:1-3\",\"presence\":\"settling\",\"mode\":\"debug-usb\",\"trust\":"        \

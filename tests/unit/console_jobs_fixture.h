@@ -37,7 +37,9 @@
 	"\",\"label\":\"Zoë’s iPhone\",\"ecid\":\"" ZOE_ECID "\","                                 \
 	"\"product\":\"iPhone14,5\",\"board\":\"d17ap\",\"mode\":\"normal\",\"firmware\":"         \
 	"{\"product\":\"iPhone14,5\",\"version\":\"17.5.1\",\"build\":\"21F90\",\"name\":"         \
-	"\"iPhone14,5_17.5.1_21F90_Restore.ipsw\",\"size\":7400000000},\"variant\":\"Customer "    \
+	"\"iPhone14,5_17.5.1_21F90_Restore.ipsw\",\"size\":7400000000,\"sources\":\"apple "        \
+	"ipsw.me\",\"confirmed\":true},"                                                           \
+	"\"signed\":{\"verdict\":\"signed\",\"at_ms\":1700000000000},\"variant\":\"Customer "      \
 	"Install\",\"erases\":" erases ",\"need_bytes\":7400000000,\"room\":{\"folder\":\"/data\"" \
 	",\"lasting\":true,\"free_bytes\":60000000000,\"ram_free_bytes\":3000000000},"             \
 	"\"warnings\":[{\"id\":\"w\",\"text\":\"There is no backup of this phone here.\"}],"       \
@@ -72,6 +74,17 @@
 	    ",\"data\":\"at-risk\",\"touched\":true,\"guidance\":\"Do not unplug the phone.\","    \
 	    "\"progress\":{\"part\":\"upload-system\",\"done\":430,\"total\":1000,"                \
 	    "\"unit\":\"permille\",\"rate\":5,\"remaining_s\":114}")
+#define JOB_FETCHING(id, state, more)                                                              \
+	"{\"id\":\"" id "\",\"state\":\"" state "\",\"goal\":\"firmware\",\"phone\":\"" ZOE_KEY    \
+	"\",\"label\":\"Zoë’s "                                                                    \
+	"iPhone\",\"created_ms\":1700000000000,\"step\":0,\"steps\":[" JOB_STEP(                   \
+	    "fetch", "Download the firmware",                                                      \
+	    "running") "," JOB_STEP("check", "Check that the firmware is whole",                   \
+				    "waiting") "],\"folder\":\"/data/jobs/" id                     \
+					       "\",\"data\":\"kept\",\"progress\":{\"part\":"      \
+					       "\"download\","                                     \
+					       "\"done\":3700000000,\"total\":7400000000,"         \
+					       "\"unit\":\"bytes\"" more "}}"
 #define JOB_ASKING(id)                                                                             \
 	JOB(id, "asking", "1", "failed",                                                           \
 	    ",\"data\":\"at-risk\",\"question\":{\"id\":\"question-erase-after-update\",\"text\":" \

@@ -53,7 +53,18 @@ static const struct variant doctor_update = { "Customer Upgrade Install (IPSW)",
 					      UINT64_C(7000000000), true };
 static const struct variant doctor_erase = { "Customer Erase Install (IPSW)", true,
 					     UINT64_C(7000000000), true };
-static const struct room doctor_room = { "/data", true, UINT64_C(64) << 30, UINT64_C(4) << 30 };
+static const struct room doctor_room = {
+	.folder = "/data",
+	.lasting = true,
+	.free_bytes = UINT64_C(64) << 30,
+	.ram_free_bytes = UINT64_C(4) << 30,
+};
+
+static const struct signing doctor_signed = {
+	.verdict = SIGN_SIGNED,
+	.at_ms = 1795334400000,
+	.manifest_sha256 = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff",
+};
 
 /* A plan of the whole chain, that must succeed. */
 static inline struct plan doctor_plan(enum goal goal, enum mode mode)
@@ -66,6 +77,7 @@ static inline struct plan doctor_plan(enum goal goal, enum mode mode)
 		.firmware = &firmware,
 		.update = &doctor_update,
 		.erase = &doctor_erase,
+		.signing = &doctor_signed,
 		.room = &doctor_room,
 	};
 	struct plan plan;

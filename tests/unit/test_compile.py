@@ -60,7 +60,7 @@ def test_check_counts_rows():
     assert "180 models" in run("--check").stdout
 
 
-MODEL = "iPhone14,5\td17ap\t0x8110\t0x0a\tiPhone 13\tiphone\tvolume-side\t2021\tsimulated\t"
+MODEL = "iPhone14,5\td17ap\t0x8110\t0x0a\tiPhone 13\tiphone\tvolume-side\t2021\t480\tsimulated\t"
 
 # table, what stands there, what is put instead, how the complaint must read
 BAD_CELLS = [
@@ -80,8 +80,8 @@ BAD_CELLS = [
     ("models", MODEL, MODEL.replace("iPhone 13", "iPhone\u00a013"), "not printable ASCII"),
     ("models", MODEL, MODEL.replace("iPhone 13", "iPhone\x0713"), "not printable ASCII"),
     ("models", MODEL, MODEL.replace("iPhone 13", " iPhone 13"), "begins or ends with a space"),
-    ("models", MODEL, MODEL.replace("iPhone 13\t", ""), "9 columns instead of 10"),
-    ("models", MODEL, MODEL + "x\t", "11 columns instead of 10"),
+    ("models", MODEL, MODEL.replace("iPhone 13\t", ""), "10 columns instead of 11"),
+    ("models", MODEL, MODEL + "x\t", "12 columns instead of 11"),
     ("models", "product\tboard", "board\tproduct", "columns must be: product board"),
     ("usb_ids", "0x05ac\t0x1227\tdfu\tyes", "0x05ac\t0x1227\tdfu\tja", "neither yes nor no"),
     ("usb_ids", "0x05ac\t0x1227\tdfu", "0x05ac\t0x1227\tdfumode", "not a value of enum mode"),
@@ -110,15 +110,30 @@ BAD_CELLS = [
 
 # whole rows of numbers and words that the shipped rows may change, the same way
 BAD_ROWS = [
-    ("codes", "itunes\t040\t40\t-\ttool\tcertain\tx\tx\tuntried\tx", "'040' is not a number like 4013"),
-    ("codes", "itunes\t-0x1\t1\t-\ttool\tcertain\tx\tx\tuntried\tx", "'-0x1' is not a number like"),
-    ("codes", "itunes\t0xE\t14\t-\ttool\tcertain\tx\tx\tuntried\tx", "'0xE' is not a number like"),
-    ("codes", "itunes\t99999\t99999\t-\tmoon\tcertain\tx\tx\tuntried\tx", "layer: 'moon' is not a layer"),
-    ("codes", "itunes\t99999\t99999\t-\ttool\tsure\tx\tx\tuntried\tx", "not a value of enum confidence"),
-    ("codes", "itunes\t99999\t99998\t-\ttool\tcertain\tx\tx\tuntried\tx", "99998 is below 99999"),
-    ("findings", "x\tinfo\tx\tx\tx\tx\t-\tNoSuchCode\tuntried\tx", "'NoSuchCode' is not in codes.tsv"),
-    ("engine_rules", "x\txx\tnone\tno\tx\tx\tuntried\tx", "'none' is not a value of enum error_kind"),
-    ("engine_rules", "x\txx\tbug\toften\tx\tx\tuntried\tx", "'often' is neither yes nor no"),
+    ("codes", "itunes\t040\t40\t-\ttool\tcertain\tx\t-\tx\tx\tuntried\tx", "'040' is not a number like 4013"),
+    ("codes", "itunes\t-0x1\t1\t-\ttool\tcertain\tx\t-\tx\tx\tuntried\tx", "'-0x1' is not a number like"),
+    ("codes", "itunes\t0xE\t14\t-\ttool\tcertain\tx\t-\tx\tx\tuntried\tx", "'0xE' is not a number like"),
+    ("codes", "itunes\t99999\t99999\t-\tmoon\tcertain\tx\t-\tx\tx\tuntried\tx", "layer: 'moon' is not a layer"),
+    ("codes", "itunes\t99999\t99999\t-\ttool\tsure\tx\t-\tx\tx\tuntried\tx", "not a value of enum confidence"),
+    ("codes", "itunes\t99999\t99998\t-\ttool\tcertain\tx\t-\tx\tx\tuntried\tx", "99998 is below 99999"),
+    ("findings", "x\tinfo\tx\tx\tx\tx\t-\t-\tNoSuchCode\tuntried\tx", "'NoSuchCode' is not in codes.tsv"),
+    ("codes", "itunes\t99999\t99999\t-\ttool\tcertain\tx\tnobody:1\tother\tx\tuntried\tx",
+     "same: 'nobody:1' is no code of another scheme"),
+    ("codes", "itunes\t99999\t99999\t-\tusb\tcertain\tx\t-\tThe phone said no on the cable.\tx\tuntried\tx",
+     "says the same as the cause itunes-8"),
+    ("codes", "itunes\t99999\t99999\t-\tdisk\tcertain\titunes-8\t-\tother\tx\tuntried\tx",
+     "the cause itunes-8 is in the layer usb"),
+    ("log_rules", "x\tcause\tUpper case\t-\tusb\tlikely\tx\tx\tuntried\tx", "'Upper case' has capitals"),
+    ("log_rules", "x\tcause\tabc*def\t-\tusb\tlikely\tx\tx\tuntried\tx", "'abc*def' has no piece of 4"),
+    ("log_rules", "x\tcause\tabcd{usb} x\t-\tusb\tlikely\tx\tx\tuntried\tx", "a brace that is no {scheme}"),
+    ("log_rules", "x\tcause\tabcd {nobody}\t-\t-\tlikely\t-\t-\tuntried\tx", "'nobody' is no scheme"),
+    ("log_rules", "x\tcause\tabcdef\tsometimes:y\tusb\tlikely\tx\tx\tuntried\tx", "is not up to 4 needs"),
+    ("log_rules", "x\tcause\tabcdef\twith:y\tusb\tlikely\tx\tx\tuntried\tx", "there is no other row y"),
+    ("log_rules", "x\tcause\tabcdef\t-\tusb\tlikely\t-\tx\tuntried\tx", "are all given or none"),
+    ("log_rules", "x\tcause\tabcdef\t-\t-\tlikely\t-\t-\tuntried\tx", "belong to verdicts without a code"),
+    ("log_rules", "x\tnoise\tabcdef\t-\tusb\tlikely\tx\tx\tuntried\tx", "belong to verdicts without a code"),
+    ("engine_rules", "x\txx\tnone\tno\ttool\tx\tx\tuntried\tx", "'none' is not a value of enum error_kind"),
+    ("engine_rules", "x\txx\tbug\toften\ttool\tx\tx\tuntried\tx", "'often' is neither yes nor no"),
     ("goals", "erase\tx\tx\tlost\tyes\tuntried\tx", "'lost' is not a value of enum data"),
     ("steps", "erase\tx\tx\tkept\tyes\tyes\t0\t1\t1\tuntried\tx", "attempts: '0' is not a whole"),
     ("steps", "erase\tx\tx\tkept\tyes\tyes\t1\t86401\t1\tuntried\tx", "silence_s: '86401' is out"),
@@ -151,10 +166,10 @@ def test_missing_source(folder):
 
 
 @pytest.mark.parametrize("table, row, repeated", [
-    ("models", "iPhone99,1\td17ap\t0x9999\t0x01\tx\tiphone\tunknown\t2021\tuntried\tx", "d17ap"),
-    ("models", "iPhone99,1\tx1ap\t0x8110\t0x0a\tx\tiphone\tunknown\t2021\tuntried\tx",
+    ("models", "iPhone99,1\td17ap\t0x9999\t0x01\tx\tiphone\tunknown\t2021\t480\tuntried\tx", "d17ap"),
+    ("models", "iPhone99,1\tx1ap\t0x8110\t0x0a\tx\tiphone\tunknown\t2021\t480\tuntried\tx",
      "0x8110 0x0a"),
-    ("models", "iPhone99,1\tx1ap\t0x8110\t0xa\tx\tiphone\tunknown\t2021\tuntried\tx",
+    ("models", "iPhone99,1\tx1ap\t0x8110\t0xa\tx\tiphone\tunknown\t2021\t480\tuntried\tx",
      "0x8110 0xa"),
     ("usb_ids", "0x05ac\t0x1227\tdfu\tyes\tno\tx\tuntried\tx", "0x05ac 0x1227"),
     ("iboot_flags", "0x00000004\tother\tx\tuntried\tx", "0x00000004"),
@@ -162,9 +177,9 @@ def test_missing_source(folder):
     ("modes", "dfu\tx\tx\tuntried\tx", "dfu"),
     ("buttons", "ipad-home\tx\tx\tx\tuntried\tx", "ipad-home"),
     ("timings", "call\t1\tx\tuntried\tx", "call"),
-    ("findings", "all-well\tinfo\tx\tx\tx\tx\t-\t-\tuntried\tx", "all-well"),
+    ("findings", "all-well\tinfo\tx\tx\tx\tx\t-\t-\t-\tuntried\tx", "all-well"),
     ("engine_steps", "2\tother\tx\tuntried\tx", "2"),
-    ("engine_rules", "engine-no-device\tother\tbug\tno\tx\tx\tuntried\tx", "engine-no-device"),
+    ("engine_rules", "engine-no-device\tother\tbug\tno\ttool\tx\tx\tuntried\tx", "engine-no-device"),
 ])
 def test_key_that_stands_twice(folder, table, row, repeated):
     line = add(folder, table, row)

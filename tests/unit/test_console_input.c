@@ -123,10 +123,12 @@ static void goals_are(const char *event, const char *expected)
 static void test_menu(void **state)
 {
 	goals_are(EVENT_SNAPSHOT("false", "true", PHONE_ZOE_TRUSTED("")),
-		  "1:check 2:trust 3:restart 4:enter-recovery 5:firmware 6:update 7:erase i:facts");
-	/* not trusted: the restart by its own service would be refused */
+		  "1:check 2:prove 3:link-test 4:trust 5:forget 6:restart 7:enter-recovery "
+		  "8:firmware 9:update 0:erase i:facts");
+	/* not trusted: there is something to repair, nothing to prove or forget */
 	goals_are(EVENT_SNAPSHOT("false", "true", PHONE_ZOE),
-		  "1:check 2:trust 3:enter-recovery 4:firmware 5:update 6:erase i:facts");
+		  "1:check 2:repair 3:link-test 4:trust 5:restart 6:enter-recovery 7:firmware "
+		  "8:update 9:erase i:facts");
 	goals_are(EVENT_SNAPSHOT("false", "true", PHONE_RECOVERY),
 		  "1:restart 2:exit-recovery 3:firmware 4:update 5:erase i:facts");
 	/* it has only just been plugged in */
@@ -135,8 +137,8 @@ static void test_menu(void **state)
 	goals_are(SNAPSHOT_JOBS(PHONE_ZOE_TRUSTED(""), JOB_RUNNING("a1")), "j:job i:facts");
 	goals_are(EVENT_SNAPSHOT("false", "true", PHONE_ZOE_TRUSTED(",\"job\":\"b7\"")), "i:facts");
 	goals_are(SNAPSHOT_JOBS(PHONE_ZOE_TRUSTED(""), JOB_DONE_PROVEN("a1")),
-		  "1:check 2:trust 3:restart 4:enter-recovery 5:firmware 6:update 7:erase j:job "
-		  "i:facts");
+		  "1:check 2:prove 3:link-test 4:trust 5:forget 6:restart 7:enter-recovery "
+		  "8:firmware 9:update 0:erase j:job i:facts");
 }
 
 static void test_check_trust(void **state)
@@ -161,7 +163,7 @@ static void test_update(void **state)
 	struct desk desk = desk_of(EVENT_SNAPSHOT("false", "true", PHONE_ZOE_TRUSTED("")));
 
 	press(&desk, SCREEN_KEY_ENTER);
-	for (int i = 0; i < 5; i++)
+	for (int i = 0; i < 8; i++)
 		press(&desk, SCREEN_KEY_DOWN);
 	assert_int_equal(press(&desk, SCREEN_KEY_ENTER), CONSOLE_ASK);
 	asks(&desk, "Plan {\"phone\":\"" ZOE_KEY "\",\"goal\":\"update\"}");
@@ -193,7 +195,7 @@ static struct desk desk_with_erase(const char *seconds)
 	char reply[4096];
 
 	press(&desk, SCREEN_KEY_ENTER);
-	assert_int_equal(type(&desk, '7'), CONSOLE_ASK);
+	assert_int_equal(type(&desk, '0'), CONSOLE_ASK);
 	asks(&desk, "Plan {\"phone\":\"" ZOE_KEY "\",\"goal\":\"erase\"}");
 	snprintf(reply, sizeof(reply), "{\"plan\":" PLAN_ERASE("t0k3n", "%s") "}", seconds);
 	answered(&desk, reply, NOW_MS);
@@ -391,6 +393,68 @@ static void test_cancel(void **state)
 	desk_done(&desk);
 }
 
+/* Only a download can be paused; then the same key lets it go on. */
+static void test_pause(void **state)
+{
+#define OF_STATE(state, kind)                                                                      \
+	"{\"kind\":\"job\",\"job\":{\"id\":\"a1\",\"state\":\"" state "\",\"phone\":\"" ZOE_KEY    \
+	"\",\"goal\":\"update\",\"step\":0,\"steps\":[{\"kind\":\"" kind                           \
+	"\",\"state\":\"running\"}]}}"
+	struct desk desk = desk_of(SNAPSHOT_JOBS(PHONE_ZOE_TRUSTED(""), JOB_RUNNING("a1")));
+
+	press(&desk, SCREEN_KEY_ENTER);
+	type(&desk, 'j');
+	assert_int_equal(type(&desk, 'p'), CONSOLE_REPAINT);
+	feed(&desk, OF_STATE("running", "check"), 1);
+	assert_int_equal(type(&desk, 'p'), CONSOLE_REPAINT);
+	feed(&desk, OF_STATE("running", "fetch"), 1);
+	assert_int_equal(type(&desk, 'p'), CONSOLE_ASK);
+	asks(&desk, "Pause {\"id\":\"a1\"}");
+	failed(&desk, ERROR_REFUSED, "the job is paused already", NULL);
+	assert_non_null(strstr(desk.view.notice, "paused already"));
+	feed(&desk, OF_STATE("paused", "fetch"), 1);
+	assert_int_equal(type(&desk, 'p'), CONSOLE_ASK);
+	asks(&desk, "Resume {\"id\":\"a1\"}");
+	answered(&desk, "{\"job\":" JOB_RUNNING("a1") "}", NOW_MS);
+	assert_int_equal(desk.view.page, CONSOLE_PAGE_JOB);
+	feed(&desk, OF_STATE("paused", "fetch"), 1);
+	assert_int_equal(type(&desk, 'c'), CONSOLE_CHANGED);
+	assert_int_equal(type(&desk, 'y'), CONSOLE_ASK);
+	asks(&desk, "Cancel {\"id\":\"a1\"}");
+	desk_done(&desk);
+#undef OF_STATE
+}
+
+/* A step that waits for the person: what it takes, and nothing else, is a key. */
+static void test_guided_step(void **state)
+{
+#define GUIDED(answers)                                                                            \
+	"{\"kind\":\"job\",\"job\":{\"id\":\"a1\",\"state\":\"running\",\"phone\":\"" ZOE_KEY      \
+	"\",\"goal\":\"repair\",\"step\":0,\"steps\":[{\"kind\":\"replug\",\"state\":\"running\"}" \
+	"]"                                                                                        \
+	",\"answers\":" answers "}}"
+	struct desk desk = desk_of(SNAPSHOT_JOBS(PHONE_ZOE_TRUSTED(""), JOB_RUNNING("a1")));
+
+	press(&desk, SCREEN_KEY_ENTER);
+	type(&desk, 'j');
+	assert_int_equal(type(&desk, 'd'), CONSOLE_REPAINT);
+	assert_int_equal(type(&desk, 's'), CONSOLE_REPAINT);
+	feed(&desk, GUIDED("{\"yes\":true,\"no\":true}"), 1);
+	assert_int_equal(type(&desk, 'y'), CONSOLE_REPAINT);
+	assert_int_equal(type(&desk, 'd'), CONSOLE_ASK);
+	asks(&desk, "Answer {\"id\":\"a1\",\"yes\":true}"); /* never with a consent */
+	failed(&desk, ERROR_REFUSED, "the phone has not left", NULL);
+	assert_int_equal(desk.view.page, CONSOLE_PAGE_JOB);
+	assert_int_equal(type(&desk, 's'), CONSOLE_ASK);
+	asks(&desk, "Answer {\"id\":\"a1\",\"yes\":false}");
+	failed(&desk, ERROR_REFUSED, "it has ended", NULL);
+	feed(&desk, GUIDED("{\"no\":true}"), 1);
+	assert_int_equal(type(&desk, 'd'), CONSOLE_REPAINT);
+	assert_int_equal(type(&desk, 's'), CONSOLE_ASK);
+	desk_done(&desk);
+#undef GUIDED
+}
+
 static void test_jobs_of_the_model(void **state)
 {
 	struct console_model *model =
@@ -466,6 +530,8 @@ int main(void)
 		cmocka_unit_test(test_question),
 		cmocka_unit_test(test_question_no),
 		cmocka_unit_test(test_cancel),
+		cmocka_unit_test(test_pause),
+		cmocka_unit_test(test_guided_step),
 		cmocka_unit_test(test_jobs_of_the_model),
 		cmocka_unit_test(test_job_of_a_port),
 	};

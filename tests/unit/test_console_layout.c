@@ -128,9 +128,9 @@ static void test_columns_hold(void **state)
 		const struct screen_span *spans = screen_page_row(page, row, &count, &fill);
 		unsigned end = 0;
 
-		if (count < 6)
+		at = fill == SCREEN_ROLE_SELECTED;      /* its mark */
+		if (count < 6 || spans[at].column != 2) /* a phone begins with its number */
 			continue;
-		at = fill == SCREEN_ROLE_SELECTED; /* its mark */
 		for (size_t i = at; i < count && i - at < 8; i++) {
 			assert_true(spans[i].column >= end);
 			end = spans[i].column + (unsigned)text_columns(spans[i].text);

@@ -131,6 +131,13 @@ static void test_jobs(void **state)
 					 "true"));
 
 	job_check("job-running", EVENT_JOB(JOB_RUNNING("a1")), (struct console_view){ 0 });
+	job_check("job-downloading",
+		  EVENT_JOB(JOB_FETCHING("a1", "running",
+					 ",\"rate\":24100000,\"remaining_s\":154,"
+					 "\"from\":\"updates.cdn-apple.com\"")),
+		  (struct console_view){ 0 });
+	job_check("job-paused", EVENT_JOB(JOB_FETCHING("a1", "paused", "")),
+		  (struct console_view){ 0 });
 	job_check("job-pairing", pairing, (struct console_view){ 0 });
 	job_check("job-away", away, (struct console_view){ 0 });
 	job_check("job-asking", EVENT_JOB(JOB_ASKING("a1")), (struct console_view){ 0 });

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "facts/facts.h"
 #include "unit.h"
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,6 +116,32 @@ static void shared_products_give_their_first_board(void **state)
 	assert_int_equal(model_by_board("n71map")->cpid, 0x8003);
 }
 
+/* As a phone in normal mode tells it: "N71mAP" and a ProductType that two boards may share. */
+static void hardware_model_finds_it(const struct model *model)
+{
+	char hardware_model[32];
+	size_t n = strlen(model->board);
+
+	assert_true(n > 2 && n < sizeof(hardware_model) && strcmp(model->board + n - 2, "ap") == 0);
+	for (size_t i = 0; i <= n; i++)
+		hardware_model[i] =
+		    (char)(i == 0 || i >= n - 2 ? toupper(model->board[i]) : model->board[i]);
+	assert_ptr_equal(model_by_board(hardware_model), model);
+	assert_string_equal(model_by_product(model->product)->product, model->product);
+}
+
+/* n71ap and n71map have the same board id: the chip decides, as a number. */
+static void board_ids_alone_decide_nothing(void **state)
+{
+	const struct model *samsung = model_by_chip(0x8000, 0x04), *tsmc = model_by_chip(0x8003, 4);
+
+	assert_string_equal(samsung->board, "n71ap");
+	assert_string_equal(tsmc->board, "n71map");
+	assert_string_equal(samsung->product, tsmc->product);
+	assert_int_equal(samsung->bdid, tsmc->bdid);
+	assert_null(model_by_chip(0x8001, 0x04));
+}
+
 /* One line of boards.tsv against the model; returns false for the row that is left out. */
 static bool compare_with_board(char *line)
 {
@@ -137,6 +164,7 @@ static bool compare_with_board(char *line)
 	assert_string_equal(model->product, cell[0]);
 	assert_string_equal(model->board, cell[1]);
 	assert_string_equal(model->name, cell[4]);
+	hardware_model_finds_it(model);
 	return true;
 }
 
@@ -216,6 +244,8 @@ static void enums_and_their_rows_agree(void **state)
 		assert_int_equal(button_fact((enum buttons)i)->buttons, i);
 	for (int i = 0; i < TIMING_MAX; i++)
 		assert_true(timing_ms((enum timing)i) > 0);
+	for (int i = 0; i < THRESHOLD_MAX; i++)
+		assert_int_equal(threshold_fact((enum threshold)i)->threshold, i);
 	assert_int_equal(mode_from_name("DFU"), MODE_UNKNOWN);
 	assert_int_equal(mode_from_name(""), MODE_UNKNOWN);
 	assert_int_equal(mode_from_name(NULL), MODE_UNKNOWN);
@@ -296,9 +326,10 @@ static void a_row_is_formatted(void **state)
 
 static void goals_and_their_rows_agree(void **state)
 {
-	static const char *const goals[GOAL_MAX] = { "trust",          "trust-store",   "restart",
-						     "enter-recovery", "exit-recovery", "firmware",
-						     "update",         "erase" };
+	static const char *const goals[GOAL_MAX] = { "trust",    "trust-store",    "repair",
+						     "forget",   "prove",          "link-test",
+						     "restart",  "enter-recovery", "exit-recovery",
+						     "firmware", "update",         "erase" };
 
 	for (int i = 0; i < GOAL_MAX; i++) {
 		assert_int_equal(goal_fact((enum goal)i)->goal, i);
@@ -414,6 +445,7 @@ int main(void)
 		cmocka_unit_test(unknown_models_are_null),
 		cmocka_unit_test(every_model_is_found_by_each_key),
 		cmocka_unit_test(shared_products_give_their_first_board),
+		cmocka_unit_test(board_ids_alone_decide_nothing),
 		cmocka_unit_test(every_row_of_libirecovery_agrees),
 		cmocka_unit_test(every_mode_has_its_usb_ids),
 		cmocka_unit_test(other_usb_ids_are_null),

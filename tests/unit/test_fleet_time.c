@@ -425,23 +425,38 @@ static void test_trust_belongs_to_the_enumeration(void **state)
 	struct identity news = { .battery = 51, .capacity_bytes = 64 };
 	struct sighting seen = bench_see(bench, "1-2", PID_NORMAL, NORMAL_A);
 	struct error why;
+	struct trust_answer bare = { .trust = TRUST_STALE, .has_record = true, .reason = &why };
+	struct trust_answer stale = {
+		.trust = TRUST_STALE,
+		.detail = DETAIL_TLS_REFUSED,
+		.has_record = true,
+		.record_broken = true,
+		.reason = &why,
+		.reach = REACH_RECORD,
+		.reach_problem = &why,
+		.news = &news,
+	};
 	size_t changed;
 
 	(void)error_set(&why, ERROR_REFUSED, "lockdownd", -21, "it forgot us");
-	fleet_trust(bench->fleet, 1, seen.syspath, TRUST_STALE, true, &why, NULL, bench->now_ms);
+	fleet_trust(bench->fleet, 1, seen.syspath, &bare, bench->now_ms);
 	assert_false(fleet_get(bench->fleet, 1)->trust_known); /* nobody asked */
 	fleet_mark_asked(bench->fleet, 1);
-	fleet_trust(bench->fleet, 1, "/elsewhere", TRUST_STALE, true, &why, NULL, bench->now_ms);
+	fleet_trust(bench->fleet, 1, "/elsewhere", &bare, bench->now_ms);
 	assert_false(fleet_get(bench->fleet, 1)->trust_known);
-	fleet_trust(bench->fleet, 1, seen.syspath, TRUST_STALE, true, &why, &news, bench->now_ms);
+	fleet_trust(bench->fleet, 1, seen.syspath, &stale, bench->now_ms);
 	bench_check(bench);
 	assert_int_equal(fleet_get(bench->fleet, 1)->trust, TRUST_STALE);
 	assert_true(fleet_get(bench->fleet, 1)->trust_known);
 	assert_true(fleet_get(bench->fleet, 1)->has_record);
 	assert_int_equal(fleet_get(bench->fleet, 1)->trust_reason.code, -21);
+	assert_int_equal(fleet_get(bench->fleet, 1)->detail, DETAIL_TLS_REFUSED);
+	assert_int_equal(fleet_get(bench->fleet, 1)->reach, REACH_RECORD);
+	assert_int_equal(fleet_get(bench->fleet, 1)->reach_problem.code, -21);
+	assert_true(fleet_get(bench->fleet, 1)->record_broken);
 	assert_int_equal(fleet_get(bench->fleet, 1)->identity.battery, 51);
 	changed = bench->changed;
-	fleet_trust(bench->fleet, 1, seen.syspath, TRUST_STALE, true, &why, &news, bench->now_ms);
+	fleet_trust(bench->fleet, 1, seen.syspath, &stale, bench->now_ms);
 	assert_int_equal(bench->changed, changed); /* the same again is no news */
 	bench_gone(bench, "1-2");
 	bench_see(bench, "1-2", PID_NORMAL, NORMAL_A);
@@ -449,6 +464,10 @@ static void test_trust_belongs_to_the_enumeration(void **state)
 	assert_false(bench_only(bench)->trust_known);
 	assert_false(bench_only(bench)->has_record);
 	assert_int_equal(bench_only(bench)->trust_reason.kind, ERROR_NONE);
+	assert_int_equal(bench_only(bench)->reach, REACH_NONE);
+	assert_int_equal(bench_only(bench)->reach_problem.kind, ERROR_NONE);
+	assert_int_equal(bench_only(bench)->detail, DETAIL_NONE);
+	assert_false(bench_only(bench)->record_broken);
 	assert_int_equal(bench_only(bench)->identity.capacity_bytes, 64); /* that it still has */
 }
 
@@ -456,13 +475,110 @@ static void test_trust_of_another_phone_is_not_taken(void **state)
 {
 	BENCH(bench);
 	struct identity other = { .ecid = ECID_B };
+	struct trust_answer answer = { .trust = TRUST_TRUSTED, .has_record = true, .news = &other };
 	struct sighting seen = bench_see(bench, "1-2", PID_NORMAL, NORMAL_A);
 
 	fleet_mark_asked(bench->fleet, 1);
-	fleet_trust(bench->fleet, 1, seen.syspath, TRUST_TRUSTED, true, NULL, &other,
-		    bench->now_ms);
+	fleet_trust(bench->fleet, 1, seen.syspath, &answer, bench->now_ms);
 	assert_false(bench_only(bench)->trust_known);
 	assert_int_equal(bench_only(bench)->identity.ecid, ECID_A);
+}
+
+static void test_reach(void **state)
+{
+	BENCH(bench);
+	struct sighting seen = bench_see(bench, "1-2", PID_NORMAL, NORMAL_A);
+	struct trust_answer trusted = { .trust = TRUST_TRUSTED, .reach = REACH_SERVICE };
+	struct error why;
+	size_t changed;
+
+	(void)error_set(&why, ERROR_SILENT, "lockdownd", -7, "it says nothing");
+	fleet_mark_asked(bench->fleet, 1);
+	fleet_reach(bench->fleet, 1, seen.syspath, REACH_LOCKDOWN, NULL, bench->now_ms);
+	assert_int_equal(bench_only(bench)->reach, REACH_LOCKDOWN);
+	fleet_trust(bench->fleet, 1, seen.syspath, &trusted, bench->now_ms);
+	changed = bench->changed;
+	/* a probe wants no more than lockdownd's answer */
+	fleet_reach(bench->fleet, 1, seen.syspath, REACH_LOCKDOWN, NULL, bench->now_ms);
+	assert_int_equal(bench_only(bench)->reach, REACH_SERVICE);
+	assert_int_equal(bench->changed, changed);
+	/* but one that fails says that it got no further */
+	fleet_reach(bench->fleet, 1, seen.syspath, REACH_PORT, &why, bench->now_ms);
+	assert_int_equal(bench_only(bench)->reach, REACH_PORT);
+	assert_int_equal(bench_only(bench)->reach_problem.code, -7);
+	assert_int_equal(bench->changed, changed + 1);
+	fleet_reach(bench->fleet, 1, seen.syspath, REACH_LOCKDOWN, NULL, bench->now_ms);
+	assert_int_equal(bench_only(bench)->reach_problem.kind, ERROR_NONE);
+}
+
+/* A phone that comes again and again; a job's doing does not count. */
+static void test_flaps(void **state)
+{
+	BENCH(bench);
+
+	for (unsigned i = 1; i < PHONE_FLAPS_MANY; i++) {
+		bench_see(bench, "1-2", PID_NORMAL, NORMAL_A);
+		bench_gone(bench, "1-2");
+	}
+	bench_see(bench, "1-2", PID_NORMAL, NORMAL_A);
+	assert_int_equal(bench_only(bench)->flaps, PHONE_FLAPS_MANY);
+	assert_true(fleet_deadline(bench->fleet) <= bench->now_ms + PHONE_FLAP_WINDOW_MS);
+	bench_wait(bench, PHONE_FLAP_WINDOW_MS);
+	assert_int_equal(bench_only(bench)->flaps, 0);
+	assert_int_equal(fleet_set_job(bench->fleet, 1, "one", bench->now_ms), 0);
+	for (unsigned i = 0; i < PHONE_FLAPS_MANY; i++) {
+		bench_gone(bench, "1-2");
+		bench_see(bench, "1-2", PID_NORMAL, NORMAL_A);
+	}
+	assert_int_equal(bench_only(bench)->flaps, 0);
+}
+
+static void test_recoveries(void **state)
+{
+	BENCH(bench);
+
+	for (unsigned i = 0; i < PHONE_RECOVERIES_MANY; i++) {
+		assert_true(i == 0 || bench_only(bench)->recoveries == i);
+		bench_gone(bench, "1-2");
+		bench_see(bench, "1-2", PID_RECOVERY, RECOVERY_A);
+	}
+	assert_int_equal(bench_only(bench)->recoveries, PHONE_RECOVERIES_MANY);
+	/* recovery after recovery is what an engine does */
+	assert_int_equal(fleet_set_job(bench->fleet, 1, "one", bench->now_ms), 0);
+	bench_gone(bench, "1-2");
+	bench_see(bench, "1-2", PID_RECOVERY, RECOVERY_A);
+	assert_int_equal(bench_only(bench)->recoveries, PHONE_RECOVERIES_MANY);
+	bench_wait(bench, PHONE_RECOVERY_WINDOW_MS);
+	assert_int_equal(bench_only(bench)->recoveries, 0);
+}
+
+static void test_trust_that_is_lost(void **state)
+{
+	BENCH(bench);
+	struct trust_answer trusted = { .trust = TRUST_TRUSTED, .has_record = true };
+	struct trust_answer stale = { .trust = TRUST_STALE, .has_record = true };
+	struct trust_answer none = { .trust = TRUST_UNKNOWN };
+	struct sighting seen = bench_see(bench, "1-2", PID_NORMAL, NORMAL_A);
+
+	fleet_mark_asked(bench->fleet, 1);
+	fleet_trust(bench->fleet, 1, seen.syspath, &stale, bench->now_ms);
+	assert_int_equal(bench_only(bench)->trust_losses, 0); /* it never was */
+	fleet_trust(bench->fleet, 1, seen.syspath, &trusted, bench->now_ms);
+	fleet_trust(bench->fleet, 1, seen.syspath, &none, bench->now_ms);
+	fleet_trust(bench->fleet, 1, seen.syspath, &none, bench->now_ms);
+	assert_int_equal(bench_only(bench)->trust_losses, 1);
+	fleet_trust(bench->fleet, 1, seen.syspath, &trusted, bench->now_ms);
+	bench_gone(bench, "1-2"); /* a replug does not hide it */
+	seen = bench_see(bench, "1-2", PID_NORMAL, NORMAL_A);
+	fleet_mark_asked(bench->fleet, 1);
+	fleet_trust(bench->fleet, 1, seen.syspath, &stale, bench->now_ms);
+	assert_int_equal(bench_only(bench)->trust_losses, 2);
+	/* what a job of ours does is no loss */
+	fleet_trust(bench->fleet, 1, seen.syspath, &trusted, bench->now_ms);
+	assert_int_equal(fleet_set_job(bench->fleet, 1, "one", bench->now_ms), 0);
+	assert_int_equal(fleet_set_job(bench->fleet, 1, "", bench->now_ms), 0);
+	fleet_trust(bench->fleet, 1, seen.syspath, &none, bench->now_ms);
+	assert_int_equal(bench_only(bench)->trust_losses, 2);
 }
 
 static void test_job_keeps_its_phone(void **state)
@@ -522,6 +638,10 @@ int main(void)
 		cmocka_unit_test(test_find_awaited_at_its_port),
 		cmocka_unit_test(test_trust_belongs_to_the_enumeration),
 		cmocka_unit_test(test_trust_of_another_phone_is_not_taken),
+		cmocka_unit_test(test_reach),
+		cmocka_unit_test(test_flaps),
+		cmocka_unit_test(test_recoveries),
+		cmocka_unit_test(test_trust_that_is_lost),
 		cmocka_unit_test(test_job_keeps_its_phone),
 		cmocka_unit_test(test_job_goes_with_a_merged_phone),
 	};

@@ -87,6 +87,38 @@ static void test_worker_answer_normal(void **state)
 	assert_int_equal(identity.iboot.has, 0);
 }
 
+static void test_worker_tells_the_condition(void **state)
+{
+	struct identity identity, known = { 0 };
+
+	assert_int_equal(read_text("{}", &identity), 0);
+	assert_false(identity.free_known);
+	assert_int_equal(identity.setup_done, TOLD_NOTHING);
+	assert_int_equal(identity_learn(&known, &identity), 0);
+	assert_int_equal(read_text("{\"free_bytes\":0,\"activation\":\"Unactivated\","
+				   "\"setup_done\":false,\"supervised\":true,\"lost_mode\":false,"
+				   "\"passcode_set\":true}",
+				   &identity),
+			 0);
+	assert_true(identity.free_known);
+	assert_int_equal(identity.free_bytes, 0);
+	assert_string_equal(identity.activation, "Unactivated");
+	assert_int_equal(identity.setup_done, TOLD_NO);
+	assert_int_equal(identity.supervised, TOLD_YES);
+	assert_int_equal(identity.lost_mode, TOLD_NO);
+	assert_int_equal(identity.passcode_set, TOLD_YES);
+	assert_int_equal(identity_learn(&known, &identity), 1);
+	assert_int_equal(identity_learn(&known, &identity), 0);
+	assert_int_equal(known.lost_mode, TOLD_NO);
+	/* the latest counts, and what is not said stays */
+	assert_int_equal(read_text("{\"setup_done\":true}", &identity), 0);
+	assert_int_equal(identity_learn(&known, &identity), 1);
+	assert_int_equal(known.setup_done, TOLD_YES);
+	assert_int_equal(known.supervised, TOLD_YES);
+	assert_int_equal(read_text("{\"setup_done\":\"yes\"}", &identity), -EBADMSG);
+	assert_int_equal(read_text("{\"free_bytes\":-1}", &identity), -EBADMSG);
+}
+
 static void test_worker_answer_recovery(void **state)
 {
 	struct identity identity;
@@ -291,6 +323,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_a_sighting_tells),
 		cmocka_unit_test(test_worker_answer_normal),
+		cmocka_unit_test(test_worker_tells_the_condition),
 		cmocka_unit_test(test_worker_answer_recovery),
 		cmocka_unit_test(test_worker_answer_refused),
 		cmocka_unit_test(test_texts_are_cut_at_characters),

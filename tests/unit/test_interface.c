@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The interface as text, and that phones of every kind fit into it. */
 #include "base/cleanup.h"
+#include "doctor/lights.h"
 #include "idl_check.h"
 #include "phone/phone.h"
 #include "service/interface.h"
@@ -55,10 +56,10 @@ static void test_bound_methods_are_those_of_the_interface(void **state)
 {
 	size_t bound = 0, declared = 0;
 
-	for (; server_method_names[bound]; bound++) {
-		const char *name = strrchr(server_method_names[bound], '.') + 1;
+	for (; server_methods[bound].name; bound++) {
+		const char *name = strrchr(server_methods[bound].name, '.') + 1;
 
-		assert_memory_equal(server_method_names[bound], INTERFACE_NAME ".",
+		assert_memory_equal(server_methods[bound].name, INTERFACE_NAME ".",
 				    strlen(INTERFACE_NAME) + 1);
 		assert_non_null(idl_find(&vl_interface_org_idevicerescue, SD_VARLINK_METHOD, name));
 	}
@@ -83,6 +84,13 @@ static void phone_fill(struct phone *phone)
 		.build = "21F90",
 		.serial_number = "F2LX12345678",
 		.capacity_bytes = 128000000000,
+		.free_bytes = 64000000000,
+		.free_known = true,
+		.activation = "Activated",
+		.setup_done = TOLD_YES,
+		.supervised = TOLD_NO,
+		.lost_mode = TOLD_NO,
+		.passcode_set = TOLD_YES,
 		.battery = 81,
 		.battery_charging = true,
 		.iboot = { .has = ~0U,
@@ -98,7 +106,12 @@ static void phone_fill(struct phone *phone)
 		.sep_nonce = "4567",
 	};
 	phone->on_bus = phone->in_mux = true;
-	phone->trust_known = phone->has_record = true;
+	phone->trust_known = phone->has_record = phone->record_broken = true;
+	phone->detail = DETAIL_ESCROW;
+	phone->reach = REACH_LOCKDOWN;
+	phone->flaps = PHONE_FLAPS_MANY;
+	phone->recoveries = PHONE_RECOVERIES_MANY;
+	phone->trust_losses = 1;
 	snprintf(phone->job, sizeof(phone->job), "20261122-0612-x4k7");
 	(void)error_set(&phone->trust_reason, ERROR_REFUSED, "lockdownd", -21, "it forgot us");
 	phone->sighting = (struct sighting){
@@ -111,7 +124,19 @@ static void phone_fill(struct phone *phone)
 		.speed_mbps = 480,
 		.hub_depth = 1,
 		.configuration = 1,
+		.max_power_ma = 500,
 	};
+}
+
+/* The object as the server makes it: the phone and its lights, of which one has failed. */
+static void phone_object(const struct phone *phone, sd_json_variant **ret)
+{
+	struct circumstances seen = { .phone = phone };
+	struct light_seen lights[LIGHT_MAX];
+
+	assert_int_equal(phone_to_json(phone, ret), 0);
+	lights_see(&seen, lights);
+	assert_int_equal(lights_to_json(lights, ret), 0);
 }
 
 static void phone_check(const struct phone *phone)
@@ -121,7 +146,7 @@ static void phone_check(const struct phone *phone)
 	    idl_find(&vl_interface_org_idevicerescue, SD_VARLINK_STRUCT_TYPE, "Phone");
 
 	assert_non_null(type);
-	assert_int_equal(phone_to_json(phone, &object), 0);
+	phone_object(phone, &object);
 	assert_true(idl_check(type, SD_VARLINK_REGULAR, object));
 }
 
@@ -148,10 +173,10 @@ static void test_every_field_is_used(void **state)
 	_cleanup_(sd_json_variant_unrefp) sd_json_variant *object = NULL;
 	const sd_varlink_symbol *type =
 	    idl_find(&vl_interface_org_idevicerescue, SD_VARLINK_STRUCT_TYPE, "Phone");
-	struct phone phone = { .id = 1, .mode = MODE_RECOVERY };
+	struct phone phone = { .id = 1, .mode = MODE_NORMAL };
 
 	phone_fill(&phone);
-	assert_int_equal(phone_to_json(&phone, &object), 0);
+	phone_object(&phone, &object);
 	for (const sd_varlink_field *field = type->fields; field->field_type != 0; field++)
 		if (field->field_type != _SD_VARLINK_FIELD_COMMENT &&
 		    !sd_json_variant_by_key(object, field->name))

@@ -106,6 +106,51 @@ static void test_update_succeeds(void **state)
 	reload(*state);
 }
 
+/* What was paused stays so, also for a service that starts anew; then the same attempt goes on. */
+static void test_pause(void **state)
+{
+	struct job *job = start(*state, GOAL_UPDATE, MODE_NORMAL, NULL);
+	struct error err = { 0 };
+
+	assert_int_equal(job_pause(job, &err), -EBUSY); /* it has not begun */
+	begin(job, STEP_NETWORK);
+	assert_int_equal(job_pause(job, &err), -EBUSY);
+	assert_non_null(strstr(err.text, "only a download"));
+	assert_int_equal(job_resume(job, &err), -EBUSY);
+	assert_int_equal(job_step_done(job, NULL, false), 0);
+	begin(job, STEP_FETCH);
+	assert_int_equal(job_pause(job, &err), 0);
+	assert_int_equal(job_state(job), JOB_PAUSED);
+	job = reload(*state);
+	assert_int_equal(job_next(job), JOB_ACTION_AWAIT_RESUME);
+	assert_int_equal(job_pause(job, &err), -EBUSY);
+	assert_int_equal(job_step_begin(job, NULL), -EINVAL);
+	assert_int_equal(job_step_done(job, NULL, false), -EINVAL);
+	assert_int_equal(job_step_failed(job, &failure_cable, true), -EINVAL);
+	assert_int_equal(job_note(job, "phone-left", NULL), 0);
+	assert_int_equal(job_resume(job, &err), 0);
+	job = reload(*state);
+	assert_int_equal(job_next(job), JOB_ACTION_FOLLOW_STEP);
+	assert_int_equal(job_attempt(job), 1);
+	assert_int_equal(job_step_begin(job, NULL), 0);
+	assert_int_equal(job_step_done(job, NULL, false), 0);
+	finish(job);
+	assert_int_equal(job_state(job), JOB_DONE);
+	assert_int_equal(job_pause(job, &err), -EBUSY);
+	assert_int_equal(job_resume(job, &err), -EBUSY);
+}
+
+static void test_cancelled_while_paused(void **state)
+{
+	struct job *job = start(*state, GOAL_ERASE, MODE_RECOVERY, "JC67");
+
+	begin(job, STEP_FETCH);
+	assert_int_equal(job_pause(job, NULL), 0);
+	assert_int_equal(job_cancel(job, NULL), 0);
+	assert_int_equal(job_state(job), JOB_CANCELLED);
+	reload(*state);
+}
+
 static void test_erase_needs_consent(void **state)
 {
 	struct bed *bed = *state;
@@ -360,7 +405,9 @@ static void test_forged_begin(void **state)
 	_cleanup_free_ char *text = NULL, *whole = NULL;
 	struct job *job = NULL;
 
-	plan.steps[0] = plan.steps[2]; /* the erase first */
+	for (size_t i = 0; i < plan.step_count; i++)
+		if (plan.steps[i].kind == STEP_ERASE)
+			plan.steps[0] = plan.steps[i]; /* the erase first */
 	object_text(&record, "event", "created");
 	object_number(&record, "time_ms", 1);
 	object_text(&record, "state", "ready");
@@ -425,6 +472,8 @@ int main(void)
 #define BED(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		BED(test_update_succeeds),
+		BED(test_pause),
+		BED(test_cancelled_while_paused),
 		BED(test_erase_needs_consent),
 		BED(test_update_asks_and_erases),
 		BED(test_no_is_no),

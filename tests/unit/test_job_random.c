@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
-enum { JOBS = 120, CALLS_MAX = 400 };
+enum { JOBS = 120, CALLS_MAX = 1000 };
 
 struct draw {
 	uint64_t state;
@@ -68,6 +68,15 @@ static struct job *create(struct draw *random, const char *folder)
 	return job;
 }
 
+static void note_trust(struct draw *random, struct job *job)
+{
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *fields = NULL;
+	const char *word = trust_name((enum trust)draw(random, TRUST_MAX));
+
+	assert_true(sd_json_buildo(&fields, SD_JSON_BUILD_PAIR_STRING("trust", word)) >= 0);
+	assert_int_equal(job_note(job, "trust", fields), 0);
+}
+
 /* What the running step comes to. */
 static void outcome(struct draw *random, struct job *job)
 {
@@ -77,7 +86,7 @@ static void outcome(struct draw *random, struct job *job)
 	struct error why;
 
 	error_set(&why, kinds[draw(random, ARRAY_LEN(kinds))], "test", 0, "drawn");
-	switch (draw(random, 8)) {
+	switch (draw(random, 11)) {
 	case 0:
 		assert_int_equal(job_step_failed(job, &why, draw(random, 2)), 0);
 		break;
@@ -89,6 +98,18 @@ static void outcome(struct draw *random, struct job *job)
 		break;
 	case 3:
 		(void)job_cancel(job, NULL);
+		break;
+	case 4:
+		assert_int_equal(job_step_passed(job, "drawn"),
+				 job_plan(job)->steps[job_step(job)].optional ? 0 : -EINVAL);
+		break;
+	case 5:
+		note_trust(random, job);
+		break;
+	case 6:
+		assert_int_equal(job_pause(job, NULL),
+				 job_plan(job)->steps[job_step(job)].kind == STEP_FETCH ? 0
+											: -EBUSY);
 		break;
 	default:
 		assert_int_equal(job_step_done(job, NULL, draw(random, 4) == 0), 0);
@@ -131,6 +152,12 @@ static void one_call(struct draw *random, struct job *job)
 			assert_int_equal(job_answer(job, job_question(job)->plan.confirm, NULL), 0);
 		else
 			assert_int_equal(job_answer(job, NULL, NULL), 0);
+		break;
+	case JOB_ACTION_AWAIT_RESUME:
+		if (draw(random, 4) == 0)
+			(void)job_cancel(job, NULL);
+		else
+			assert_int_equal(job_resume(job, NULL), 0);
 		break;
 	case JOB_ACTION_NONE:
 		fail();

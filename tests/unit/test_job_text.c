@@ -32,6 +32,20 @@ static void test_amounts(void **state)
 	assert_string_equal(text, "24.1 MB a second");
 }
 
+static void test_days(void **state)
+{
+	char text[AMOUNT_BYTES];
+
+	amount_text_day(1795370033227, text);
+	assert_string_equal(text, "2026-11-22");
+	amount_text_day(1, text);
+	assert_string_equal(text, "1970-01-01");
+	amount_text_day(0, text);
+	assert_string_equal(text, "");
+	amount_text_day(UINT64_MAX, text); /* no such day */
+	assert_string_equal(text, "");
+}
+
 static void test_durations(void **state)
 {
 	static const struct {
@@ -199,6 +213,17 @@ static void test_outcome_done(void **state)
 		  "Report          /d/j1 holds report.txt; idevicerescue report j1 shows it\n");
 }
 
+/* A file that is the published one and contradicts its own list: told, not passed over. */
+static void test_outcome_of_a_file_at_odds(void **state)
+{
+	_cleanup_free_ char *text =
+	    outcome("{'id':'j1','goal':'erase','label':'Anna','state':'done','data':'erased',"
+		    "'proof':{'firmware':{'level':2,'hash':true,'members':90,'crc':90,'matched':45,"
+		    "'skipped':2,'unlike':3,'ticket':false}}}");
+
+	assert_non_null(strstr(text, "45 are what its manifest says; 3 are not"));
+}
+
 static void test_outcome_failed(void **state)
 {
 	_cleanup_free_ char *text = outcome(
@@ -241,6 +266,81 @@ static void test_question(void **state)
 	assert_uint_equal(screen_prose_lines(empty), 0);
 }
 
+/* A ladder of many steps stays readable: what was left out for one reason is one line. */
+static void test_steps_left_out(void **state)
+{
+	JSON *job = json_of(
+	    "{'steps':[{'label':'Look','state':'done','attempt':1},"
+	    "{'label':'Mux','state':'skipped','attempt':1,'reason':'usbmuxd works','rung':1},"
+	    "{'label':'Prove','state':'skipped','attempt':0,'reason':'left','rung':1},"
+	    "{'label':'Cable','state':'done','attempt':1,'found':'USB runs at 480 Mbit/s.'},"
+	    "{'label':'A','state':'skipped','attempt':0,'reason':'not needed','rung':3},"
+	    "{'label':'B','state':'skipped','attempt':0,'reason':'not needed','rung':4},"
+	    "{'label':'C','state':'skipped','attempt':0,'reason':'no replug'},"
+	    "{'label':'D','state':'skipped','attempt':1}]}");
+	PROSE *prose = prose_make();
+	_cleanup_free_ char *text = NULL;
+
+	job_text_steps_add(job, prose);
+	text = prose_print(prose);
+	assert_string_equal(text, "1. Look: done\n"
+				  "2. Mux: left out, usbmuxd works\n"
+				  "3. Prove: left\n"
+				  "4. Cable: done\n"
+				  "Found: USB runs at 480 Mbit/s.\n"
+				  "5 to 6. not needed\n"
+				  "7. C: no replug\n"
+				  "8. D: not needed\n");
+	assert_uint_equal(job_text_left_out(job, 4), 5);
+	assert_uint_equal(job_text_left_out(job, 7), SIZE_MAX);
+	assert_uint_equal(job_text_left_out(job, 99), SIZE_MAX);
+}
+
+static void test_time_and_answers(void **state)
+{
+	JSON *job = json_of("{'state':'running','until_ms':100000,'answers':{'no':true}}");
+	JSON *ended = json_of("{'state':'done','until_ms':100000}");
+	static const struct {
+		uint64_t wall_ms;
+		const char *text;
+	} rows[] = { { 0, "1:40" }, { 95001, "0:05" }, { 99999, "0:01" }, { 100000, "" } };
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		_cleanup_free_ char *left = job_text_time_left(job, rows[i].wall_ms);
+
+		assert_string_equal(left, rows[i].text);
+	}
+	_cleanup_free_ char *none = job_text_time_left(ended, 0);
+
+	assert_string_equal(none, "");
+	assert_true(job_text_takes(job, false));
+	assert_false(job_text_takes(job, true) || job_text_takes(ended, false));
+}
+
+static void test_outcome_of_a_repair(void **state)
+{
+	_cleanup_free_ char *text = outcome(
+	    "{'id':'j1','goal':'repair','label':'Anna','state':'failed','data':'kept','error':"
+	    "{'kind':'refused','origin':'lockdownd','code':-19,'text':'it asks',"
+	    "'next':'Look.'},'proof':{'session':true,'identity':false,'media':false,'replug':true,"
+	    "'backup':true,'backup_bytes':4096,'backup_files':3},'unproven':[{'what':'media',"
+	    "'label':'the media folder','reason':'not told'},{'what':'identity','label':'name',"
+	    "'reason':'too late'}],'advice':[{'id':'x','text':'Update it.'}]}");
+
+	assert_string_equal(text,
+			    "Repair the trust between phone and computer, mildest way first: "
+			    "Anna: failed.\n"
+			    "What happened   it asks (says lockdownd, code -19)\n"
+			    "What to do      Look.\n"
+			    "Data            The data on the phone was not touched.\n"
+			    "What was proven a secure session opened from a fresh connection\n"
+			    "                unplugged and plugged in again, it needed no dialog\n"
+			    "                a backup began to arrive: 4 kB in 3 files\n"
+			    "Not proven      the media folder: not told\n"
+			    "                name: too late\n"
+			    "What is left    Update it.\n");
+}
+
 /* Whatever the service sends: no crash, no field needed. */
 static void test_poor_objects(void **state)
 {
@@ -248,6 +348,8 @@ static void test_poor_objects(void **state)
 		"{}",
 		"{'steps':[1,null,{}],'step':7,'progress':{},'proof':{},'error':{}}",
 		"{'question':{},'state':7,'steps':{},'progress':[]}",
+		"{'answers':[],'until_ms':-1,'unproven':[1,{}],'advice':[null],'proof':{'backup':"
+		"true},'steps':[{'state':'skipped','attempt':0,'reason':7}]}",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(poor); i++) {
@@ -267,11 +369,21 @@ static void test_poor_objects(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_amounts),      cmocka_unit_test(test_durations),
-		cmocka_unit_test(test_progress),     cmocka_unit_test(test_states),
-		cmocka_unit_test(test_steps),        cmocka_unit_test(test_guidance),
-		cmocka_unit_test(test_outcome_done), cmocka_unit_test(test_outcome_failed),
-		cmocka_unit_test(test_question),     cmocka_unit_test(test_poor_objects),
+		cmocka_unit_test(test_amounts),
+		cmocka_unit_test(test_days),
+		cmocka_unit_test(test_durations),
+		cmocka_unit_test(test_progress),
+		cmocka_unit_test(test_states),
+		cmocka_unit_test(test_steps),
+		cmocka_unit_test(test_guidance),
+		cmocka_unit_test(test_outcome_done),
+		cmocka_unit_test(test_outcome_of_a_file_at_odds),
+		cmocka_unit_test(test_outcome_failed),
+		cmocka_unit_test(test_question),
+		cmocka_unit_test(test_poor_objects),
+		cmocka_unit_test(test_steps_left_out),
+		cmocka_unit_test(test_time_and_answers),
+		cmocka_unit_test(test_outcome_of_a_repair),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -160,8 +160,26 @@ static void unplug(const char *port)
 	assert_int_equal(rename(path, "/sys/trash"), 0);
 }
 
+/* An interface of the device in the made-up sysfs: "4.1" with "ff/fe/02". */
+static void plug_interface(const char *port, const char *number, const char *triple)
+{
+	static const char *const names[] = { "bInterfaceClass", "bInterfaceSubClass",
+					     "bInterfaceProtocol" };
+	char folder[256], link[512], byte[4];
+
+	snprintf(folder, sizeof(folder), DEVICES "/%s/%s:%s", port, port, number);
+	assert_int_equal(mkdir(folder, 0755), 0);
+	write_file(folder, "uevent", "DEVTYPE=usb_interface\n");
+	snprintf(link, sizeof(link), "%s/subsystem", folder);
+	assert_int_equal(symlink("../../../../../bus/usb", link), 0);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		snprintf(byte, sizeof(byte), "%.2s\n", triple + i * 3);
+		write_file(folder, names[i], byte);
+	}
+}
+
 /* As udevd tells it to its second multicast group. */
-static void say(const char *action, const char *port)
+static void say_of(const char *action, const char *port, const char *devtype)
 {
 	struct sockaddr_nl to = { .nl_family = AF_NETLINK, .nl_groups = 2 };
 	_cleanup_close_ int fd =
@@ -173,10 +191,15 @@ static void say(const char *action, const char *port)
 	n = snprintf(
 	    text, sizeof(text),
 	    "%s@/devices/pci0000:00/usb1/%s%cACTION=%s%cDEVPATH=/devices/pci0000:00/usb1/%s%c"
-	    "SUBSYSTEM=usb%cDEVTYPE=usb_device%cSEQNUM=7%c",
-	    action, port, 0, action, 0, port, 0, 0, 0, 0);
+	    "SUBSYSTEM=usb%cDEVTYPE=%s%cSEQNUM=7%c",
+	    action, port, 0, action, 0, port, 0, 0, devtype, 0, 0);
 	assert_true(n > 0 && (size_t)n < sizeof(text));
 	assert_int_equal(sendto(fd, text, (size_t)n, 0, (struct sockaddr *)&to, sizeof(to)), n);
+}
+
+static void say(const char *action, const char *port)
+{
+	say_of(action, port, "usb_device");
 }
 
 /* Runs the loop until it has nothing to do. */
@@ -227,6 +250,10 @@ static const char *const phone[] = { "idVendor",
 				     "480\n",
 				     "bConfigurationValue",
 				     "\n",
+				     "bMaxPower",
+				     "\n",
+				     "version",
+				     " 2.10\n",
 				     "serial",
 				     "00008110001C20223E29401E\n",
 				     "product",
@@ -269,6 +296,9 @@ static void watch(sd_event *event, struct seen *seen)
 	assert_int_equal(first->pid, 0x12a8);
 	assert_int_equal(first->speed_mbps, 480);
 	assert_int_equal(first->configuration, 0);
+	assert_int_equal(first->max_power_ma, 0);
+	assert_int_equal(first->usb_version, 0x0210);
+	assert_string_equal(first->interfaces, "");
 	assert_string_equal(first->serial, "00008110001C20223E29401E");
 	assert_string_equal(first->product, "iPhone \xef\xbf\xbd");
 	/* udev repeats itself: nothing; a configuration: changed */
@@ -281,15 +311,30 @@ static void watch(sd_event *event, struct seen *seen)
 	assert_int_equal(seen->count, 2);
 	assert_int_equal(seen->change[1], SIGHTING_CHANGED);
 	assert_int_equal(seen->sighting[1].configuration, 4);
+	assert_string_equal(seen->sighting[1].interfaces, "");
+	/* usbmuxd chose it: the kernel tells of nothing but the interfaces */
+	write_file(DEVICES "/1-2", "bMaxPower", "500mA\n");
+	plug_interface("1-2", "4.0", "06/01/01");
+	plug_interface("1-2", "4.1", "ff/fe/02");
+	plug_interface("1-2", "3.2", "03/00/00"); /* of the configuration before */
+	say_of("add", "1-2/1-2:4.0", "usb_interface");
+	say_of("add", "1-2/1-2:4.1", "usb_interface");
+	say_of("bind", "1-2/1-2:4.1", "usb_interface");
+	say_of("remove", "1-2/1-2:3.2", "usb_interface");
+	run(event);
+	assert_int_equal(seen->count, 3);
+	assert_int_equal(seen->change[2], SIGHTING_CHANGED);
+	assert_int_equal(seen->sighting[2].max_power_ma, 500);
+	assert_string_equal(seen->sighting[2].interfaces, "06/01/01 ff/fe/02");
 	/* unbind says nothing, remove what was known */
 	unplug("1-2");
 	say("unbind", "1-2");
 	say("remove", "1-2");
 	say("remove", "1-2");
 	run(event);
-	assert_int_equal(seen->count, 3);
-	assert_int_equal(seen->change[2], SIGHTING_GONE);
-	assert_string_equal(seen->sighting[2].serial, "00008110001C20223E29401E");
+	assert_int_equal(seen->count, 4);
+	assert_int_equal(seen->change[3], SIGHTING_GONE);
+	assert_string_equal(seen->sighting[3].serial, "00008110001C20223E29401E");
 }
 
 static void watch_more(sd_event *event, struct seen *seen)
@@ -299,31 +344,31 @@ static void watch_more(sd_event *event, struct seen *seen)
 	say("add", "1-2.4");
 	say("bind", "1-2.4");
 	run(event);
-	assert_int_equal(seen->count, 4);
-	assert_int_equal(seen->sighting[3].hub_depth, 1);
-	assert_int_equal(seen->sighting[3].speed_mbps, 1);
-	assert_string_equal(seen->sighting[3].serial, "CPID:8110 ECID:1");
-	assert_string_equal(seen->sighting[3].product, "");
+	assert_int_equal(seen->count, 5);
+	assert_int_equal(seen->sighting[4].hub_depth, 1);
+	assert_int_equal(seen->sighting[4].speed_mbps, 1);
+	assert_string_equal(seen->sighting[4].serial, "CPID:8110 ECID:1");
+	assert_string_equal(seen->sighting[4].product, "");
 	/* another enumeration at the port whose leaving was not told */
 	write_file(DEVICES "/1-2.4", "devnum", "9\n");
 	say("add", "1-2.4");
 	run(event);
-	assert_int_equal(seen->count, 6);
-	assert_int_equal(seen->change[4], SIGHTING_GONE);
-	assert_int_equal(seen->change[5], SIGHTING_APPEARED);
-	assert_int_equal(seen->sighting[5].address, 9);
+	assert_int_equal(seen->count, 7);
+	assert_int_equal(seen->change[5], SIGHTING_GONE);
+	assert_int_equal(seen->change[6], SIGHTING_APPEARED);
+	assert_int_equal(seen->sighting[6].address, 9);
 	/* one that cannot be read at add is read at bind */
 	plug("1-3", 9, unreadable);
 	say("add", "1-3");
 	run(event);
-	assert_int_equal(seen->count, 6);
+	assert_int_equal(seen->count, 7);
 	write_file(DEVICES "/1-3", "busnum", "1\n");
 	write_file(DEVICES "/1-3", "devnum", "10\n");
 	say("bind", "1-3");
 	run(event);
-	assert_int_equal(seen->count, 7);
-	assert_int_equal(seen->change[6], SIGHTING_APPEARED);
-	assert_int_equal(seen->sighting[6].pid, 0x1227);
+	assert_int_equal(seen->count, 8);
+	assert_int_equal(seen->change[7], SIGHTING_APPEARED);
+	assert_int_equal(seen->sighting[7].pid, 0x1227);
 }
 
 static void test_monitor(void **state)

@@ -72,7 +72,9 @@ def test_apples_version_list(apple):
 def test_gdmf_and_appledb(apple):
     public = load(apple, "/v2/pmv", "gdmf")["PublicAssetSets"]["iOS"]
     assert [(one["Build"], "iPhone14,2" in one["SupportedDevices"]) for one in public] == [
-        ("23C71", True), ("19H422", False)]
+        ("23C71", True), ("23C6071", True), ("19H422", False), ("19H6422", False)]
+    apple.gdmf.behave("newer", build="99A200", times=1)
+    assert "99A200" in [one["Build"] for one in load(apple, "/v2/pmv", "gdmf")["AssetSets"]["iOS"]]
     assert load(apple, "/device/iPhone14,5.json")["board"] == "D17AP"
     assert load(apple, "/ios/index.json") == ["iOS;19H422", "iOS;23C71"]
     build = load(apple, "/ios/iOS;23C71.json")

@@ -9,6 +9,10 @@ import pytest
 from net_bed import (  # noqa: F401 (the fixtures)
     CONTENT, SHORT, connect, fixture_apple, fixture_world, get)
 
+from behaviours import Rule
+from firmware_host import Answer
+from web import Exchange
+
 
 def test_whole_files_and_heads(apple):
     response, body = get(apple, scheme="https")
@@ -113,6 +117,37 @@ def test_slow_transfers(apple):
     start = time.monotonic()
     assert get(apple, {"Range": "bytes=0-499"})[1] == CONTENT[:500]
     assert time.monotonic() - start >= 0.1
+
+
+class Reader:
+    """An exchange whose client looks into the record as soon as it has got something."""
+
+    def __init__(self):
+        self.note, self.wfile = {}, self
+        self.got, self.missing = b"", 0
+
+    def write(self, data):
+        self.got += data
+        self.missing = max(self.missing, len(self.got) - self.note.get("sent", 0))
+
+    paced = Exchange.paced
+
+    def wait(self, seconds=None):
+        pass
+
+
+@pytest.mark.parametrize("name", ("ok", "rate"))
+def test_the_record_has_all_that_a_client_has(apple, name):
+    """Else who compares the two loses a race now and then."""
+    host, reader = apple.firmware, Reader()
+    file = next(one for one in apple.registry.files() if not one.build)
+    rule = Rule(name, {"bytes_per_second": 200_000})
+    host._send(reader, file, Answer(206, 1000, 250_000, {}), rule)
+    assert reader.got == CONTENT[1000:251_000] and reader.note["sent"] == 250_000
+    assert reader.missing == 0
+    apple.firmware.record.clear()
+    assert get(apple, {"Range": "bytes=0-999"})[1] == CONTENT[:1000]
+    assert host.sent() == 1000
 
 
 def test_ranges_answered_badly(apple):

@@ -58,6 +58,49 @@ static void test_card(void **state)
 	assert_true(plan_text_erases(plan));
 }
 
+/* Who knows the firmware, what Apple said, what goes to make room, and two places. */
+static void test_firmware_card(void **state)
+{
+	JSON *plan = json_of(
+	    "{'goal':'firmware','label_goal':'Download','lost':'Nothing.','data':'kept',"
+	    "'phone':'product:iPhone14,5','label':'iPhone "
+	    "13','product':'iPhone14,5','mode':'unknown','firmware':{"
+	    "'version':'18.2','build':'22C152','name':'x.ipsw','size':7400000000,"
+	    "'sources':'refreshed apple odd','confirmed':true},"
+	    "'signed':{'verdict':'unknown','text':'Nobody answers.'},"
+	    "'drops':[{'file':'a','label':'iOS 17','bytes':1000},{'file':'b','label':'iOS 16',"
+	    "'bytes':2000}],'need_bytes':8000000000,'room':{'folder':'/data','lasting':true,"
+	    "'free_bytes':3000000000,'cache':'/disk','cache_free_bytes':9000000000}}");
+	JSON *bare = json_of("{'firmware':{'version':'18.2','build':'22C152','sources':''},"
+			     "'signed':{'verdict':'nonsense'}}");
+	PROSE *prose = prose_make(), *without = prose_make();
+	_cleanup_free_ char *text = NULL, *other = NULL;
+
+	plan_text_add(plan, prose);
+	text = prose_print(prose);
+	assert_string_equal(
+	    text,
+	    "Download\n"
+	    "Nothing.\n"
+	    "To make room, what is named here is deleted from the firmware cache. It would have to "
+	    "be downloaded again.\n"
+	    "Deleted first   iOS 17, 1 kB\n"
+	    "                iOS 16, 2 kB\n"
+	    "\n"
+	    "Phone           iPhone 13 (iPhone14,5), product:iPhone14,5\n"
+	    "Firmware        iOS 18.2, build 22C152\n"
+	    "Known from      the catalogue that was refreshed here, Apple's list, odd; two of them "
+	    "tell the same hash\n"
+	    "Signed          not known: Nobody answers.\n"
+	    "File            x.ipsw, 7.4 GB, must be downloaded\n"
+	    "Space           8 GB needed, 9 GB free in /disk for firmware and 3 GB in /data\n"
+	    "Internet        not needed\n");
+	plan_text_add(bare, without);
+	other = prose_print(without);
+	assert_null(strstr(other, "Known from"));
+	assert_null(strstr(other, "Signed"));
+}
+
 static void test_consent(void **state)
 {
 	JSON *plan = json_of(ERASE), *none = json_of("{'data':'erased'}");
@@ -101,6 +144,30 @@ static void test_card_of_what_keeps_the_data(void **state)
 				  "Internet        not needed\n");
 	assert_int_equal(prose_role(prose, 1), SCREEN_ROLE_WARN);
 	assert_false(plan_text_erases(plan));
+}
+
+/* The card of a ladder names each rung by its remedy. */
+static void test_card_of_a_ladder(void **state)
+{
+	JSON *plan = json_of(
+	    "{'label_goal':'Repair','lost':'Nothing is lost.','data':'kept','phone':'ecid:0x2',"
+	    "'label':'A','network':false,'steps':[{'label':'Look','optional':true},"
+	    "{'label':'Mux','optional':true,'rung':1},{'label':'Prove','optional':true,'rung':1},"
+	    "{'label':'Pair','optional':true,'rung':2},{'label':'Prove'},{'label':'Replug',"
+	    "'optional':true}]}");
+	PROSE *prose = prose_make();
+	_cleanup_free_ char *text = NULL;
+
+	plan_text_add(plan, prose);
+	text = prose_print(prose);
+	assert_non_null(strstr(text,
+			       "What is done    1. Look (if it is possible)\n"
+			       "                2. Mux (only if what comes before it did not "
+			       "help)\n"
+			       "                4. Pair (only if what comes before it did not "
+			       "help)\n"
+			       "                5. Prove\n"
+			       "                6. Replug (if it is possible)\n"));
 }
 
 #define STALE                                                                                      \
@@ -164,8 +231,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_card),
+		cmocka_unit_test(test_firmware_card),
 		cmocka_unit_test(test_consent),
 		cmocka_unit_test(test_card_of_what_keeps_the_data),
+		cmocka_unit_test(test_card_of_a_ladder),
 		cmocka_unit_test(test_finding),
 		cmocka_unit_test(test_severities),
 		cmocka_unit_test(test_poor_objects),

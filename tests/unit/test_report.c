@@ -129,8 +129,11 @@ static void test_erased(void **state)
 
 	doctor_folder(jobs);
 	job = start(jobs, GOAL_UPDATE, MODE_NORMAL);
+	done(job, "{\"hosts\":[]}");
 	done(job, "{\"firmware\":{\"path\":\"/data/x.ipsw\",\"verified\":true}}");
-	done(job, NULL);
+	done(job, "{\"found\":\"Apple signs it for this phone\"}");
+	done(job, "{\"proof\":{\"firmware\":{\"level\":3,\"hash\":true,\"members\":90,\"crc\":90,"
+		  "\"matched\":45,\"skipped\":2,\"ticket\":true}}}");
 	done(job, NULL);
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(job_step_begin(job, NULL), 0);
@@ -163,6 +166,8 @@ static void test_failed(void **state)
 
 	doctor_folder(jobs);
 	job = start(jobs, GOAL_UPDATE, MODE_NORMAL);
+	done(job, NULL);
+	done(job, NULL);
 	done(job, NULL);
 	done(job, NULL);
 	done(job, NULL);

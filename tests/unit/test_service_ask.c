@@ -1,16 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Which phones are asked, when, how many at once, and what becomes of the answers. */
-#include "base/cleanup.h"
-#include "base/clock.h"
-#include "service/ask.h"
-#include "unit.h"
-#include <errno.h>
-#include <stdio.h>
-#include <sys/wait.h>
-
-#define FAKE_WORKER "tests/unit/fake_worker"
-
-enum { LOOP_LIMIT_MS = 20000, PID_RECOVERY = 0x1281, PID_DEBUG_USB = 0x1881, PID_NORMAL = 0x12a8 };
+#include "ask_bench.h"
 
 /* --- policy ---------------------------------------------------------------------------------- */
 
@@ -122,172 +112,6 @@ static void test_policy_of_trust(void **state)
 	}
 }
 
-/* --- asking ---------------------------------------------------------------------------------- */
-
-struct bench {
-	char folder[32];
-	sd_event *event;
-	struct fleet *fleet;
-	struct worker_pool *pool;
-	struct asker *asker;
-	bool touched;
-	unsigned answers; /* calls of on_answer */
-	char answered_key[PHONE_KEY_BYTES];
-	struct error err; /* of the latest answer */
-};
-
-static void file_write(const struct bench *bench, const char *name, const char *text)
-{
-	char path[128];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "%s/%s", bench->folder, name);
-	file = fopen(path, "we");
-	assert_non_null(file);
-	fprintf(file, "%s\n", text);
-	assert_int_equal(fclose(file), 0);
-}
-
-/* Probes that were started so far; *last (at least 1 KiB, may be NULL) gets the latest request. */
-static unsigned requests(const struct bench *bench, char *last)
-{
-	char path[128], line[1024];
-	unsigned count = 0;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "%s/requests", bench->folder);
-	file = fopen(path, "re");
-	while (file && fgets(line, sizeof(line), file)) {
-		count++;
-		if (last)
-			snprintf(last, sizeof(line), "%s", line);
-	}
-	if (file)
-		fclose(file);
-	return count;
-}
-
-static void on_fleet_event(enum fleet_event event, const struct phone *phone, void *user)
-{
-	((struct bench *)user)->touched = true;
-}
-
-static void on_touched(void *user)
-{
-	((struct bench *)user)->touched = true;
-}
-
-static void on_answer(const struct phone *phone, const struct error *err, void *user)
-{
-	struct bench *bench = user;
-
-	bench->answers++;
-	bench->err = err ? *err : (struct error){ 0 };
-	bench->answered_key[0] = '\0';
-	if (phone)
-		phone_key(phone, bench->answered_key);
-}
-
-/* What the service does around its loop. */
-static void turn(struct bench *bench)
-{
-	while (bench->touched) {
-		bench->touched = false;
-		asker_review(bench->asker);
-	}
-	assert_true(sd_event_run(bench->event, 20 * 1000) >= 0);
-}
-
-static void turn_until_answers(struct bench *bench, unsigned wanted)
-{
-	uint64_t end_ms = clock_now_ms() + LOOP_LIMIT_MS;
-
-	while (bench->answers < wanted && clock_now_ms() < end_ms)
-		turn(bench);
-	assert_int_equal(bench->answers, wanted);
-}
-
-static void turn_until_requests(struct bench *bench, unsigned wanted)
-{
-	uint64_t end_ms = clock_now_ms() + LOOP_LIMIT_MS;
-
-	while (requests(bench, NULL) < wanted && clock_now_ms() < end_ms)
-		turn(bench);
-	for (int i = 0; i < 10; i++) /* no more of them come */
-		turn(bench);
-	assert_int_equal(requests(bench, NULL), wanted);
-}
-
-static int bench_start(void **state)
-{
-	struct bench *bench = calloc(1, sizeof(*bench));
-
-	snprintf(bench->folder, sizeof(bench->folder), "/tmp/idr-ask-XXXXXX");
-	assert_non_null(mkdtemp(bench->folder));
-	assert_int_equal(setenv("FAKE_DIR", bench->folder, 1), 0);
-	assert_int_equal(sd_event_new(&bench->event), 0);
-	assert_int_equal(fleet_new(on_fleet_event, bench, &bench->fleet), 0);
-	assert_int_equal(worker_pool_new(bench->event, FAKE_WORKER, NULL, &bench->pool), 0);
-	assert_int_equal(asker_new(bench->fleet, bench->pool, on_touched, bench, &bench->asker), 0);
-	*state = bench;
-	return 0;
-}
-
-static int bench_end(void **state)
-{
-	struct bench *bench = *state;
-	siginfo_t info;
-	char command[64];
-
-	asker_free(bench->asker);
-	fleet_free(bench->fleet);
-	while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0)
-		assert_true(sd_event_run(bench->event, 50 * 1000) >= 0);
-	worker_pool_free(bench->pool);
-	sd_event_unref(bench->event);
-	for (int i = 0; i < 10; i++) {
-		static const char *const names[] = {
-			"requests", "probe",   "probe-1", "probe-2",        "probe-3",
-			"probe-4",  "probe-5", "probe-6", "requests-trust", "trust-check",
-		};
-
-		snprintf(command, sizeof(command), "%s/%s", bench->folder, names[i]);
-		unlink(command);
-	}
-	assert_int_equal(rmdir(bench->folder), 0);
-	free(bench);
-	return 0;
-}
-
-static void sighting_at(struct bench *bench, enum sighting_change change, unsigned place,
-			uint16_t pid)
-{
-	struct sighting sighting = {
-		.bus = 1,
-		.address = place,
-		.vid = USB_VENDOR_APPLE,
-		.pid = pid,
-		.speed_mbps = 480,
-		.configuration = 1,
-	};
-
-	snprintf(sighting.syspath, sizeof(sighting.syspath), "/sys/devices/usb1/1-%u", place);
-	snprintf(sighting.port, sizeof(sighting.port), "1-%u", place);
-	fleet_sighting(bench->fleet, change, &sighting, clock_now_ms());
-	bench->touched = true;
-}
-
-static void answer_is(const struct bench *bench, const char *name, unsigned ecid)
-{
-	char line[256];
-
-	snprintf(line, sizeof(line),
-		 "{\"v\":1,\"type\":\"result\",\"ok\":true,\"mode\":\"debug-usb\",\"identity\":{"
-		 "\"serial_string\":\"CPID:8110 BDID:0A ECID:%016X\"}}",
-		 ecid);
-	file_write(bench, name, line);
-}
-
 static void test_answer_goes_into_the_fleet(void **state)
 {
 	struct bench *bench = *state;
@@ -316,17 +140,17 @@ static void test_request_says_where_the_phone_is(void **state)
 				  "\"mode\":\"debug-usb\",\"bus\":1,\"address\":3}\n");
 }
 
-static void test_four_at_once_and_the_rest_in_line(void **state)
+static void test_so_many_at_once_and_the_rest_in_line(void **state)
 {
 	struct bench *bench = *state;
 
-	for (unsigned place = 1; place <= 6; place++)
+	for (unsigned place = 1; place <= ASK_AT_ONCE_MAX + 2; place++)
 		sighting_at(bench, SIGHTING_APPEARED, place, PID_DEBUG_USB);
 	turn_until_requests(bench, ASK_AT_ONCE_MAX);
 	sighting_at(bench, SIGHTING_GONE, 1, PID_DEBUG_USB);
 	sighting_at(bench, SIGHTING_GONE, 2, PID_DEBUG_USB);
-	turn_until_requests(bench, 6);
-	assert_int_equal(fleet_count(bench->fleet), 4);
+	turn_until_requests(bench, ASK_AT_ONCE_MAX + 2);
+	assert_int_equal(fleet_count(bench->fleet), ASK_AT_ONCE_MAX);
 }
 
 static void test_failure_is_kept_until_the_phone_returns(void **state)
@@ -463,107 +287,6 @@ static void test_old_enumeration_is_not_answered_for_the_new(void **state)
 	assert_int_equal(fleet_at(bench->fleet, 0)->identity.ecid, 0x42);
 }
 
-/* --- trust ----------------------------------------------------------------------------------- */
-
-#define UDID_ANNA "00008110-001C20223E29401E"
-
-static void anna_boots(struct bench *bench)
-{
-	file_write(bench, "probe",
-		   "{\"v\":1,\"type\":\"result\",\"ok\":true,\"mode\":\"normal\","
-		   "\"identity\":{\"udid\":\"" UDID_ANNA "\"}}");
-	sighting_at(bench, SIGHTING_APPEARED, 1, PID_NORMAL);
-	fleet_mux(bench->fleet, UDID_ANNA, 1 << 16 | 1, true, clock_now_ms());
-	bench->touched = true;
-}
-
-static unsigned trust_requests(const struct bench *bench)
-{
-	char path[128], line[1024];
-	unsigned count = 0;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "%s/requests-trust", bench->folder);
-	file = fopen(path, "re");
-	while (file && fgets(line, sizeof(line), file)) {
-		assert_non_null(strstr(line, "\"action\":\"check\""));
-		count++;
-	}
-	if (file)
-		fclose(file);
-	return count;
-}
-
-static void turn_until_trust(struct bench *bench, enum trust trust)
-{
-	uint64_t end_ms = clock_now_ms() + LOOP_LIMIT_MS;
-
-	while (clock_now_ms() < end_ms &&
-	       !(fleet_at(bench->fleet, 0) && fleet_at(bench->fleet, 0)->trust_known))
-		turn(bench);
-	assert_int_equal(fleet_at(bench->fleet, 0)->trust, trust);
-}
-
-static void test_trust_is_asked_once_after_the_probe(void **state)
-{
-	struct bench *bench = *state;
-	const struct phone *phone;
-
-	file_write(bench, "trust-check",
-		   "{\"v\":1,\"type\":\"result\",\"ok\":true,\"trust\":\"stale\",\"record\":true,"
-		   "\"identity\":{\"battery_percent\":7},\"reason\":{\"origin\":\"lockdownd\","
-		   "\"code\":-21,\"text\":\"it forgot us\"}}");
-	anna_boots(bench);
-	turn_until_trust(bench, TRUST_STALE);
-	phone = fleet_at(bench->fleet, 0);
-	assert_true(phone->has_record);
-	assert_int_equal(phone->trust_reason.code, -21);
-	assert_string_equal(phone->trust_reason.text, "it forgot us");
-	assert_int_equal(phone->identity.battery, 8);
-	for (int i = 0; i < 10; i++) {
-		bench->touched = true;
-		turn(bench);
-	}
-	assert_int_equal(trust_requests(bench), 1);
-	assert_int_equal(requests(bench, NULL), 1);
-}
-
-static void test_person_asks_for_trust_again(void **state)
-{
-	struct bench *bench = *state;
-	struct error err;
-
-	anna_boots(bench);
-	turn_until_trust(bench, TRUST_UNKNOWN);
-	file_write(
-	    bench, "trust-check",
-	    "{\"v\":1,\"type\":\"result\",\"ok\":true,\"trust\":\"trusted\",\"record\":true}");
-	assert_int_equal(
-	    asker_ask(bench->asker, fleet_at(bench->fleet, 0), ASK_TRUST, on_answer, bench, &err),
-	    0);
-	turn_until_answers(bench, 1);
-	assert_int_equal(bench->err.kind, ERROR_NONE);
-	assert_int_equal(fleet_at(bench->fleet, 0)->trust, TRUST_TRUSTED);
-	assert_int_equal(trust_requests(bench), 2);
-}
-
-static void test_bad_answer_about_trust_is_a_problem(void **state)
-{
-	struct bench *bench = *state;
-	uint64_t end_ms = clock_now_ms() + LOOP_LIMIT_MS;
-
-	file_write(bench, "trust-check",
-		   "{\"v\":1,\"type\":\"result\",\"ok\":true,\"trust\":\"certainly\"}");
-	anna_boots(bench);
-	while (clock_now_ms() < end_ms && !(fleet_at(bench->fleet, 0) &&
-					    asker_problem(bench->asker, fleet_at(bench->fleet, 0))))
-		turn(bench);
-	assert_int_equal(asker_problem(bench->asker, fleet_at(bench->fleet, 0))->kind,
-			 ERROR_PROTOCOL);
-	assert_false(fleet_at(bench->fleet, 0)->trust_known);
-	assert_int_equal(trust_requests(bench), 1); /* and not in a loop */
-}
-
 static void test_job_takes_the_phone_from_who_asks(void **state)
 {
 	struct bench *bench = *state;
@@ -623,7 +346,7 @@ int main(void)
 		cmocka_unit_test(test_policy_of_trust),
 		TEST(test_answer_goes_into_the_fleet),
 		TEST(test_request_says_where_the_phone_is),
-		TEST(test_four_at_once_and_the_rest_in_line),
+		TEST(test_so_many_at_once_and_the_rest_in_line),
 		TEST(test_failure_is_kept_until_the_phone_returns),
 		TEST(test_silence_is_asked_again_but_not_for_ever),
 		cmocka_unit_test(test_what_is_worth_asking_again),
@@ -631,9 +354,6 @@ int main(void)
 		TEST(test_two_who_ask_share_one_question),
 		TEST(test_who_asks_hears_that_the_phone_left),
 		TEST(test_old_enumeration_is_not_answered_for_the_new),
-		TEST(test_trust_is_asked_once_after_the_probe),
-		TEST(test_person_asks_for_trust_again),
-		TEST(test_bad_answer_about_trust_is_a_problem),
 		TEST(test_job_takes_the_phone_from_who_asks),
 		TEST(test_forgotten_asker_is_not_called),
 		TEST(test_nothing_is_asked_without_workers),

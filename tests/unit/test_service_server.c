@@ -138,7 +138,7 @@ static int bench_end(void **state)
 {
 	static const char *const names[] = {
 		"requests",       "probe", "requests-catalogue", "requests-check", "catalogue",
-		"requests-trust", "check",
+		"requests-trust", "check", "requests-sign",      "sign",
 	};
 	struct bench *bench = *state;
 	char path[128];
@@ -419,9 +419,9 @@ static void test_watch(void **state)
 	turn_until(bench, 1);
 	sighting_at(bench, SIGHTING_APPEARED, 1);
 	sighting_at(bench, SIGHTING_APPEARED, 2);
-	server_mux(bench->server, true);
+	server_mux(bench->server, true, NULL);
 	sighting_at(bench, SIGHTING_GONE, 1);
-	server_mux(bench->server, false);
+	server_mux(bench->server, false, NULL);
 	turn_until(bench, ARRAY_LEN(kinds));
 	for (unsigned i = 0; i < ARRAY_LEN(kinds); i++) {
 		sd_json_variant *event = field_object(bench->got[i], "event");
@@ -518,9 +518,13 @@ static void firmware_is_there(const struct bench *bench)
 {
 	file_write(
 	    bench, "catalogue",
-	    "{\"v\":1,\"type\":\"result\",\"ok\":true,\"firmware\":{\"product\":\"iPhone14,5\","
+	    "{\"v\":1,\"type\":\"result\",\"ok\":true,\"firmwares\":[{\"product\":\"iPhone14,5\","
 	    "\"version\":\"17.5.1\",\"build\":\"21F90\",\"name\":\"a.ipsw\","
-	    "\"url\":\"https://x/a.ipsw\",\"size\":6}}");
+	    "\"url\":\"https://x/a.ipsw\",\"size\":6,\"sources\":\"apple ipsw.me\","
+	    "\"confirmed\":true,\"said_signed\":\"yes\",\"released_ms\":5}]}");
+	file_write(bench, "sign",
+		   "{\"v\":1,\"type\":\"result\",\"ok\":true,\"verdict\":\"unknown\","
+		   "\"reason\":{\"kind\":\"network\",\"text\":\"nobody answers\"}}");
 	file_write(
 	    bench, "check",
 	    "{\"v\":1,\"type\":\"result\",\"ok\":true,\"firmware\":{\"version\":\"17.5.1\","
@@ -568,6 +572,9 @@ static void test_plan_of_an_erase_has_a_token(void **state)
 	reply = call_text(bench, INTERFACE_METHOD_PLAN, "{\"phone\":\"1-1\",\"goal\":\"erase\"}");
 	fits_method("Plan", reply);
 	assert_non_null(field_string(field_object(reply, "plan"), "token"));
+	assert_string_equal(
+	    field_string(field_object(field_object(reply, "plan"), "signed"), "verdict"),
+	    "unknown");
 	reply = call_text(bench, INTERFACE_METHOD_PLAN, "{\"phone\":\"1-1\",\"goal\":\"update\"}");
 	fits_method("Plan", reply);
 	assert_null(field_string(field_object(reply, "plan"), "token"));
@@ -592,6 +599,8 @@ static void test_job_from_start_to_report(void **state)
 			  "{\"phone\":\"1-1\",\"goal\":\"exit-recovery\"}");
 	fits_error(bench, "Refused", reply);
 	assert_string_equal(field_string(reply, "kind"), "busy");
+	fits_error(bench, "Refused", call_text(bench, INTERFACE_METHOD_PAUSE, named));
+	fits_error(bench, "Refused", call_text(bench, INTERFACE_METHOD_RESUME, named));
 	reply = call_text(bench, INTERFACE_METHOD_CANCEL, named);
 	fits_method("Cancel", reply);
 	assert_string_equal(field_string(field_object(reply, "job"), "state"), "cancelled");
@@ -604,6 +613,7 @@ static void test_job_from_start_to_report(void **state)
 static void test_errors_of_jobs(void **state)
 {
 	static const char *const methods[] = { INTERFACE_METHOD_JOB, INTERFACE_METHOD_CANCEL,
+					       INTERFACE_METHOD_PAUSE, INTERFACE_METHOD_RESUME,
 					       INTERFACE_METHOD_REPORT };
 	struct bench *bench = *state;
 

@@ -17,6 +17,9 @@ static const struct sighting example = {
 	.speed_mbps = 480,
 	.hub_depth = 1,
 	.configuration = 1,
+	.max_power_ma = 500,
+	.usb_version = 0x0210,
+	.interfaces = "06/01/01 ff/fe/02",
 	.serial = "CPID:8110 BDID:0A ECID:001C20223E29401E SRNM:[F4HVWWZGJC67]",
 	.product = "Apple Mobile Device (Recovery Mode)",
 	.manufacturer = "Apple Inc.",
@@ -69,6 +72,9 @@ static void assert_same(const struct sighting *a, const struct sighting *b)
 	assert_int_equal(a->speed_mbps, b->speed_mbps);
 	assert_int_equal(a->hub_depth, b->hub_depth);
 	assert_int_equal(a->configuration, b->configuration);
+	assert_int_equal(a->max_power_ma, b->max_power_ma);
+	assert_int_equal(a->usb_version, b->usb_version);
+	assert_string_equal(a->interfaces, b->interfaces);
 	assert_string_equal(a->serial, b->serial);
 	assert_string_equal(a->product, b->product);
 	assert_string_equal(a->manufacturer, b->manufacturer);
@@ -114,7 +120,9 @@ static void test_form_of_a_line(void **state)
 	    text, "{\"v\":1,\"type\":\"sighting\",\"change\":\"appeared\",\"syspath\":"
 		  "\"/sys/devices/pci0000:00/0000:00:14.0/usb1/1-2/1-2.3\",\"port\":\"1-2.3\","
 		  "\"bus\":1,\"address\":17,\"vid\":\"0x05ac\",\"pid\":\"0x1281\","
-		  "\"speed_mbps\":480,\"hub_depth\":1,\"configuration\":1,\"serial\":"
+		  "\"speed_mbps\":480,\"hub_depth\":1,\"configuration\":1,"
+		  "\"max_power_ma\":500,\"usb_version\":\"0x0210\","
+		  "\"interfaces\":\"06/01/01 ff/fe/02\",\"serial\":"
 		  "\"CPID:8110 BDID:0A ECID:001C20223E29401E SRNM:[F4HVWWZGJC67]\",\"product\":"
 		  "\"Apple Mobile Device (Recovery Mode)\",\"manufacturer\":\"Apple Inc.\"}");
 }
@@ -131,6 +139,9 @@ static void test_accepts(void **state)
 		"{" GOOD ",\"future\":{\"a\":[1]}}",
 		"{" HEAD "\"change\":\"gone\"," PLACE "\"serial\":\"\"}",
 		"{" GOOD ",\"speed_mbps\":20000,\"configuration\":255}",
+		"{" GOOD ",\"max_power_ma\":2040,\"usb_version\":\"0x0320\"}",
+		"{" GOOD ",\"interfaces\":\"\"}",
+		"{" GOOD ",\"interfaces\":\"06/01/01\"}",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
@@ -180,6 +191,19 @@ static void test_refuses(void **state)
 		"{" GOOD ",\"speed_mbps\":99999999999}",
 		"{" GOOD ",\"speed_mbps\":1.5}",
 		"{" GOOD ",\"configuration\":256}",
+		"{" GOOD ",\"max_power_ma\":99999}",
+		"{" GOOD ",\"usb_version\":\"2.10\"}",
+		"{" GOOD ",\"usb_version\":528}",
+		"{" GOOD ",\"interfaces\":7}",
+		"{" GOOD ",\"interfaces\":\"06/01\"}",
+		"{" GOOD ",\"interfaces\":\"06/01/01 \"}",
+		"{" GOOD ",\"interfaces\":\" 06/01/01\"}",
+		"{" GOOD ",\"interfaces\":\"06/01/01ff/fe/02\"}",
+		"{" GOOD ",\"interfaces\":\"06/01/01  ff/fe/02\"}",
+		"{" GOOD ",\"interfaces\":\"FF/FE/02\"}",
+		"{" GOOD ",\"interfaces\":\"06-01-01\"}",
+		"{" GOOD ",\"interfaces\":\"06/01/01 06/01/01 06/01/01 06/01/01 06/01/01 "
+		"06/01/01 06/01/01 06/01/01\"}",
 		"{" GOOD ",\"serial\":null}",
 		"{" GOOD ",\"serial\":7}",
 		"{" GOOD ",\"serial\":\"\\u0001\"}",

@@ -4,7 +4,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "unit.h"
-#include "worker/catalogue_list.h"
+#include "worker/catalogue_parse.h"
 #include "worker/manifest.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -91,20 +91,33 @@ static void test_no_answers(void **state)
 		struct error err = {};
 
 		assert_int_equal(ipswme(texts[i], &list, &err), -EBADMSG);
-		assert_int_equal(err.kind, ERROR_PROTOCOL);
+		assert_int_equal(err.kind, ERROR_NETWORK);
 		assert_int_equal(catalogue_itunes_parse(texts[i], strlen(texts[i]), "iPhone12,1",
 							false, &list, &err),
 				 -EBADMSG);
-		assert_int_equal(err.kind, ERROR_PROTOCOL);
+		assert_int_equal(err.kind, ERROR_NETWORK);
 	}
+}
+
+/* The newest of both, merged; NULL: none. */
+static const struct ipsw *newest_of(struct catalogue_list *merged, const struct catalogue_list *a,
+				    const struct catalogue_list *b, const char *build)
+{
+	const struct catalogue_entry *entry;
+
+	catalogue_list_done(merged);
+	assert_int_equal(catalogue_list_merge(merged, a), 0);
+	assert_int_equal(catalogue_list_merge(merged, b), 0);
+	catalogue_list_finish(merged);
+	entry = catalogue_list_find(merged, build);
+	return entry ? &entry->ipsw : NULL;
 }
 
 static void test_choice(void **state)
 {
 	_cleanup_(catalogue_list_done) struct catalogue_list one = {}, other = {}, none = {};
-	_cleanup_(catalogue_list_done) struct catalogue_list liar = {};
-	struct error err = {};
-	struct ipsw ipsw;
+	_cleanup_(catalogue_list_done) struct catalogue_list liar = {}, merged = {};
+	const struct ipsw *ipsw;
 
 	assert_int_equal(ipswme(DEVICE(RECORD("23G71", SHA1_B, "60000000", URL("a")) "," RECORD(
 				    "23G83", SHA1_A, "60000000",
@@ -116,102 +129,53 @@ static void test_choice(void **state)
 	assert_int_equal(ipswme(DEVICE(RECORD("23G83", SHA1_B, "60000000", URL("b"))), &liar, NULL),
 			 0);
 	assert_int_equal(one.count, 3);
-	assert_int_equal(catalogue_choose(&one, &none, NULL, &ipsw, NULL), 1);
-	assert_string_equal(ipsw.build, "23G83");
-	assert_int_equal(catalogue_choose(&one, &other, NULL, &ipsw, NULL), 1);
-	assert_int_equal(catalogue_choose(&one, &other, "23G71", &ipsw, NULL), 1);
-	assert_string_equal(ipsw.sha1, SHA1_B);
-	assert_int_equal(catalogue_choose(&one, &other, "23G72", &ipsw, NULL), 0);
-	assert_int_equal(catalogue_choose(&none, &none, NULL, &ipsw, NULL), 0);
-	assert_true(catalogue_choose(&one, &liar, NULL, &ipsw, &err) < 0);
-	assert_int_equal(err.kind, ERROR_PROTOCOL);
-	assert_non_null(strstr(err.text, "sources disagree"));
+	assert_string_equal(newest_of(&merged, &one, &none, NULL)->build, "23G83");
+	assert_non_null(newest_of(&merged, &one, &other, NULL));
+	ipsw = newest_of(&merged, &one, &other, "23G71");
+	assert_string_equal(ipsw->sha1, SHA1_B);
+	assert_null(newest_of(&merged, &one, &other, "23G72"));
+	assert_null(newest_of(&merged, &none, &none, NULL));
+	assert_true(newest_of(&merged, &one, &liar, NULL)->conflict);
 	/* what is not asked for may differ */
-	assert_int_equal(catalogue_choose(&one, &liar, "23G71", &ipsw, NULL), 1);
+	assert_false(newest_of(&merged, &one, &liar, "23G71")->conflict);
 }
 
-static void test_real_ipswme(void **state)
+/* --- the object */
+
+static void test_ipsw_round_trip(void **state)
 {
-	static const struct {
-		const char *product, *build;
-	} rows[] = {
-		{ "iPhone8,1", "19H422" }, { "iPhone10,3", "20H392" }, { "iPhone12,1", "23G83" },
-		{ "iPhone14,5", "23G83" }, { "iPhone18,1", "23G83" },  { "iPad13,18", "23G83" },
-		{ "iPad16,3", "23G83" },
+	struct ipsw ipsw = { .product = "iPhone14,5",
+			     .build = "23G83",
+			     .sources = "image appledb",
+			     .said_signed = "no",
+			     .released_ms = 1755450000000,
+			     .confirmed = true,
+			     .conflict = true },
+		    empty = {}, back;
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *object = NULL, *none = NULL;
+
+	assert_int_equal(ipsw_to_json(&ipsw, &object, NULL), 0);
+	assert_int_equal(ipsw_from_json(object, &back, NULL), 0);
+	assert_memory_equal(&back, &ipsw, sizeof(ipsw));
+	assert_int_equal(ipsw_to_json(&empty, &none, NULL), 0);
+	assert_int_equal(sd_json_variant_elements(none), 2); /* verified and its value */
+}
+
+static void test_ipsw_refused(void **state)
+{
+	static const char *const texts[] = {
+		"{\"said_signed\":\"maybe\"}", "{\"confirmed\":\"yes\"}", "{\"conflict\":null}",
+		"{\"released_ms\":-1}",        "{\"sources\":7}",         "{\"source\":\"image\"}",
 	};
-	static const struct catalogue_list none = {};
 
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		_cleanup_(catalogue_list_done) struct catalogue_list list = {};
-		_cleanup_free_ char *text = NULL;
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		_cleanup_(sd_json_variant_unrefp) sd_json_variant *object = NULL;
+		struct error err = {};
 		struct ipsw ipsw;
-		char name[128];
-		size_t n;
 
-		snprintf(name, sizeof(name), "ipswme/assembled_v4_device/%s.json", rows[i].product);
-		text = data_load(name, &n);
-		assert_int_equal(
-		    catalogue_ipswme_parse(text, n, rows[i].product, false, &list, NULL), 0);
-		assert_int_equal(catalogue_choose(&list, &none, NULL, &ipsw, NULL), 1);
-		assert_string_equal(ipsw.build, rows[i].build);
-		assert_int_equal(list.refused, 0);
-	}
-}
-
-static void test_bad_ipswme(void **state)
-{
-	static const char *const names[] = { "cloudflare_challenge.html", "empty.json",
-					     "truncated.json", "wrong_identifier.json",
-					     "hostile_url.json" };
-
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		_cleanup_(catalogue_list_done) struct catalogue_list list = {};
-		_cleanup_free_ char *text = NULL;
-		char name[128];
-		size_t n;
-		int r;
-
-		snprintf(name, sizeof(name), "ipswme/bad/%s", names[i]);
-		text = data_load(name, &n);
-		r = catalogue_ipswme_parse(text, n, "iPhone12,1", false, &list, NULL);
-		assert_int_equal(list.count, 0);
-		assert_true(r == -EBADMSG || list.refused == 2);
-	}
-}
-
-/* Both lists of the same days tell the same files. */
-static void test_real_itunes(void **state)
-{
-	static const char *const products[] = { "iPhone8,1", "iPhone10,3", "iPad16,3" };
-	_cleanup_free_ char *text = NULL;
-	size_t n;
-
-	text = data_load("itunes_version/SYNTHETIC_version.plist", &n);
-	for (size_t i = 0; i < ARRAY_LEN(products); i++) {
-		_cleanup_(catalogue_list_done) struct catalogue_list itunes = {}, list = {};
-		_cleanup_free_ char *json = NULL;
-		struct ipsw ipsw;
-		char name[128];
-		size_t json_bytes;
-
-		assert_int_equal(catalogue_itunes_parse(text, n, products[i], false, &itunes, NULL),
-				 0);
-		assert_true(itunes.count > 0);
-		assert_int_equal(itunes.entries[0].size, 0);
-		snprintf(name, sizeof(name), "ipswme/assembled_v4_device/%s.json", products[i]);
-		json = data_load(name, &json_bytes);
-		assert_int_equal(
-		    catalogue_ipswme_parse(json, json_bytes, products[i], false, &list, NULL), 0);
-		assert_int_equal(catalogue_choose(&itunes, &list, NULL, &ipsw, NULL), 1);
-		assert_true(ipsw.size > 0); /* filled in by the other list */
-		assert_int_equal(strncmp(ipsw.url, "https://", 8), 0);
-	}
-	{
-		_cleanup_(catalogue_list_done) struct catalogue_list list = {};
-
-		assert_int_equal(catalogue_itunes_parse(text, n, "iPhone99,9", false, &list, NULL),
-				 0);
-		assert_int_equal(list.count, 0);
+		assert_int_equal(sd_json_parse(texts[i], 0, &object, NULL, NULL), 0);
+		assert_true(ipsw_from_json(object, &ipsw, &err) < 0);
+		assert_int_equal(err.kind, ERROR_USAGE);
 	}
 }
 
@@ -356,11 +320,15 @@ static void test_real_manifests(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rules),        cmocka_unit_test(test_no_answers),
-		cmocka_unit_test(test_choice),       cmocka_unit_test(test_real_ipswme),
-		cmocka_unit_test(test_bad_ipswme),   cmocka_unit_test(test_real_itunes),
-		cmocka_unit_test(test_variants),     cmocka_unit_test(test_variants_in_doubt),
-		cmocka_unit_test(test_no_manifests), cmocka_unit_test(test_real_manifests),
+		cmocka_unit_test(test_rules),
+		cmocka_unit_test(test_no_answers),
+		cmocka_unit_test(test_choice),
+		cmocka_unit_test(test_ipsw_round_trip),
+		cmocka_unit_test(test_ipsw_refused),
+		cmocka_unit_test(test_variants),
+		cmocka_unit_test(test_variants_in_doubt),
+		cmocka_unit_test(test_no_manifests),
+		cmocka_unit_test(test_real_manifests),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

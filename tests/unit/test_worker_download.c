@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Rules of downloads: addresses, builds, answers, faults, room, hooks, ends of zips. */
 #include "base/cleanup.h"
+#include "base/text.h"
 #include "unit.h"
 #include "worker/archive_end.h"
 #include "worker/digest.h"
@@ -71,6 +72,11 @@ static void test_name_of_url(void **state)
 	struct ipsw ipsw = {};
 
 	assert_int_equal(ipsw_set_url(&ipsw, "http" /* made https */ "://" CDN "/a/" FILE_NAME), 0);
+	assert_string_equal(ipsw.url, "https://" CDN "/a/" FILE_NAME);
+	assert_string_equal(ipsw.name, FILE_NAME);
+	/* of a request: the text stands where the address is to be written */
+	text_copy(ipsw.url, sizeof(ipsw.url), "http" /* as it came */ "://" CDN "/a/" FILE_NAME);
+	assert_int_equal(ipsw_set_url(&ipsw, ipsw.url), 0);
 	assert_string_equal(ipsw.url, "https://" CDN "/a/" FILE_NAME);
 	assert_string_equal(ipsw.name, FILE_NAME);
 	assert_false(ipsw_name_is_plain(".hidden.ipsw"));
@@ -171,46 +177,60 @@ static void test_ranges(void **state)
 
 static void test_answers(void **state)
 {
+	/* of a file of 100 bytes with the ETag "a" */
 	static const struct {
 		struct http_head head;
-		uint64_t offset;
+		uint64_t at, end;
 		enum fetch_answer answer;
 	} rows[] = {
-		{ { .status = 200, .has_length = true, .length = 100 }, 0, FETCH_TAKE },
-		{ { .status = 200 }, 0, FETCH_TAKE },
-		{ { .status = 200, .has_length = true, .length = 100 }, 40, FETCH_REWIND },
-		{ { .status = 200, .has_length = true, .length = 99 }, 0, FETCH_WRONG },
-		{ { .status = 200, .has_length = true, .length = 99 }, 40, FETCH_WRONG },
-		{ { .status = 200, .type = "text/html" }, 0, FETCH_WRONG },
-		{ { .status = 200, .coding = "gzip" }, 0, FETCH_WRONG },
-		{ { .status = 206, .range = "bytes 40-99/100", .etag = "\"a\"" }, 40, FETCH_TAKE },
-		{ { .status = 206, .range = "bytes 40-99/100" }, 40, FETCH_TAKE },
-		{ { .status = 206, .range = "bytes 40-99/100", .etag = "\"b\"" },
-		  40,
-		  FETCH_CHANGED },
-		{ { .status = 206, .range = "bytes 41-99/100" }, 40, FETCH_WRONG },
-		{ { .status = 206, .range = "bytes 40-98/100" }, 40, FETCH_WRONG },
-		{ { .status = 206, .range = "bytes 40-100/101" }, 40, FETCH_WRONG },
-		{ { .status = 206, .range = "bytes 40-99/100", .has_length = true, .length = 59 },
-		  40,
+		{ { .status = 200, .has_length = true, .length = 100 }, 0, 50, FETCH_TAKE },
+		{ { .status = 200 }, 0, 50, FETCH_TAKE },
+		{ { .status = 200, .has_length = true, .length = 100 }, 40, 50, FETCH_REWIND },
+		{ { .status = 200, .etag = "\"a\"" }, 40, 50, FETCH_REWIND },
+		{ { .status = 200, .etag = "\"b\"" }, 40, 50, FETCH_CHANGED },
+		{ { .status = 200, .has_length = true, .length = 99 }, 0, 50, FETCH_WRONG },
+		{ { .status = 200, .has_length = true, .length = 99 }, 40, 50, FETCH_WRONG },
+		{ { .status = 200, .type = "text/html" }, 0, 50, FETCH_WRONG },
+		{ { .status = 206, .type = "text/html", .range = "bytes 0-49/100" },
+		  0,
+		  50,
 		  FETCH_WRONG },
-		{ { .status = 206 }, 40, FETCH_WRONG },
-		{ { .status = 416 }, 40, FETCH_CHANGED },
-		{ { .status = 416 }, 0, FETCH_WRONG },
-		{ { .status = 412 }, 40, FETCH_CHANGED },
-		{ { .status = 429 }, 40, FETCH_LATER },
-		{ { .status = 503 }, 40, FETCH_LATER },
-		{ { .status = 500 }, 40, FETCH_WRONG },
-		{ { .status = 404 }, 40, FETCH_GONE },
-		{ { .status = 403 }, 0, FETCH_GONE },
-		{ { .status = 302 }, 0, FETCH_WRONG },
-		{ { .status = 204 }, 0, FETCH_WRONG },
+		{ { .status = 200, .coding = "gzip" }, 0, 50, FETCH_WRONG },
+		{ { .status = 206, .range = "bytes 40-49/100", .etag = "\"a\"" },
+		  40,
+		  50,
+		  FETCH_TAKE },
+		{ { .status = 206, .range = "bytes 40-49/100" }, 40, 50, FETCH_TAKE },
+		{ { .status = 206, .range = "bytes 40-49/100", .etag = "\"b\"" },
+		  40,
+		  50,
+		  FETCH_CHANGED },
+		{ { .status = 206, .range = "bytes 41-49/100" }, 40, 50, FETCH_WRONG },
+		{ { .status = 206, .range = "bytes 40-48/100" }, 40, 50, FETCH_WRONG },
+		{ { .status = 206, .range = "bytes 40-50/100" }, 40, 50, FETCH_WRONG },
+		{ { .status = 206, .range = "bytes 40-99/100" }, 40, 50, FETCH_WRONG },
+		{ { .status = 206, .range = "bytes 40-49/101" }, 40, 50, FETCH_WRONG },
+		{ { .status = 206, .range = "bytes 40-49/100", .has_length = true, .length = 9 },
+		  40,
+		  50,
+		  FETCH_WRONG },
+		{ { .status = 206 }, 40, 50, FETCH_WRONG },
+		{ { .status = 416 }, 40, 50, FETCH_CHANGED },
+		{ { .status = 416 }, 0, 50, FETCH_WRONG },
+		{ { .status = 412 }, 40, 50, FETCH_CHANGED },
+		{ { .status = 429 }, 40, 50, FETCH_LATER },
+		{ { .status = 503 }, 40, 50, FETCH_LATER },
+		{ { .status = 500 }, 40, 50, FETCH_WRONG },
+		{ { .status = 404 }, 40, 50, FETCH_GONE },
+		{ { .status = 403 }, 0, 50, FETCH_GONE },
+		{ { .status = 302 }, 0, 50, FETCH_WRONG },
+		{ { .status = 204 }, 0, 50, FETCH_WRONG },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct fetch_asked asked = { rows[i].at, rows[i].end, 100, "\"a\"" };
 		const char *why = "unset";
-		enum fetch_answer answer =
-		    fetch_answer_judge(&rows[i].head, rows[i].offset, 100, "\"a\"", &why);
+		enum fetch_answer answer = fetch_answer_judge(&rows[i].head, &asked, &why);
 
 		if (answer != rows[i].answer)
 			fail_msg("row %zu: %d", i, (int)answer);
@@ -277,6 +297,10 @@ static void test_room(void **state)
 	assert_non_null(strstr(err.text, "FAT"));
 	assert_int_equal(space_write_error(EROFS, "/f", &err), -ENOSPC);
 	assert_non_null(strstr(err.text, "read-only"));
+	assert_int_equal(space_write_error(ENOENT, "/f", &err), -ENOSPC);
+	assert_non_null(strstr(err.text, "/f is gone"));
+	assert_int_equal(space_write_error(EIO, "/f", &err), -ENOSPC);
+	assert_non_null(strstr(err.text, "worn out"));
 }
 
 static void test_host_map(void **state)

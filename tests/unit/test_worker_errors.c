@@ -71,7 +71,7 @@ static void test_error_text(void **state)
 	sd_json_variant *error;
 
 	(void)libusb_error_set(&err, LIBUSB_ERROR_TIMEOUT);
-	assert_int_equal(reply_error_text(&err, &text), 0);
+	assert_int_equal(reply_error_text(&err, NULL, &text), 0);
 	assert_int_equal(text[strlen(text) - 1], '\n');
 	assert_true(sd_json_parse(text, 0, &line, NULL, NULL) >= 0);
 	assert_string_equal(sd_json_variant_string(sd_json_variant_by_key(line, "type")), "result");

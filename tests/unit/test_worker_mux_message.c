@@ -67,7 +67,6 @@ static void test_entries_of_no_use(void **state)
 {
 	static const char *const texts[] = {
 		PLIST(""),
-		PLIST(STRING("MessageType", "Paired") NUMBER("DeviceID", "7")),
 		PLIST(STRING("MessageType", "Attached")),
 		PLIST(NUMBER("MessageType", "3")),
 		ATTACHED(USB),
@@ -90,6 +89,9 @@ static void test_result_and_detached(void **state)
 	assert_int_equal(message.number, 6);
 	message = parse(PLIST(STRING("MessageType", "Detached") NUMBER("DeviceID", "7")));
 	assert_int_equal(message.type, MUX_DETACHED);
+	assert_int_equal(message.mux_id, 7);
+	message = parse(PLIST(STRING("MessageType", "Paired") NUMBER("DeviceID", "7")));
+	assert_int_equal(message.type, MUX_PAIRED);
 	assert_int_equal(message.mux_id, 7);
 }
 

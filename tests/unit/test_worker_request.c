@@ -37,6 +37,7 @@ static void test_probe_by_udid(void **state)
 		assert_string_equal(request.udid, UDID);
 		assert_int_equal(request.bus, 0);
 		assert_int_equal(request.ecid, 0);
+		assert_false(request.trust);
 	}
 }
 
@@ -106,6 +107,12 @@ static const struct {
 	{ WORKER_PROBE, PROBE "\"mode\":\"dfu\",\"bus\":1,\"address\":128}", "\"address\"" },
 	{ WORKER_PROBE, PROBE "\"mode\":\"dfu\",\"bus\":1,\"bus\":1,\"address\":1}", "\"bus\"" },
 	{ WORKER_PROBE, PROBE "\"mode\":\"dfu\",\"bus\":1,\"address\":1,\"udid\":\"a\"}", "udid" },
+	{ WORKER_PROBE, PROBE "\"mode\":\"normal\",\"udid\":\"" UDID "\",\"trust\":1}",
+	  "\"trust\"" },
+	{ WORKER_PROBE, PROBE "\"mode\":\"restore\",\"udid\":\"" UDID "\",\"trust\":true}",
+	  "normal mode" },
+	{ WORKER_PROBE, PROBE "\"mode\":\"dfu\",\"bus\":1,\"address\":1,\"trust\":true}",
+	  "normal mode" },
 	{ WORKER_PROBE, PROBE "\"mode\":\"dfu\",\"bus\":1,\"address\":1,\"ecid\":1}", "\"ecid\"" },
 	{ WORKER_PROBE, PROBE "\"mode\":\"dfu\",\"bus\":1,\"address\":1,\"ecid\":\"0x1\"}",
 	  "\"ecid\"" },

@@ -6,6 +6,7 @@
 #include "worker/relay.h"
 #include "worker/restore.h"
 #include "worker/restore_file.h"
+#include "worker/restore_link.h"
 #include "worker/silence.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -69,6 +70,72 @@ static void test_request(void **state)
 }
 
 /* --- silence: limits in seconds, times made up */
+
+/* The name of the firmware that the engine sees is a file's name and nothing else. */
+static void test_name(void **state)
+{
+	static const char *const bad[] = { "", ".", "..", "a/b", "../a", "/a" };
+	char text[512], name[RESTORE_NAME_BYTES + 1];
+	struct error err;
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		snprintf(text, sizeof(text),
+			 HEAD MOST "\"name\":\"%s\",\"variant\":\"V\",\"erase\":false}", bad[i]);
+		assert_true(parse(text, &err) < 0);
+		assert_int_equal(err.kind, ERROR_USAGE);
+	}
+	memset(name, 'n', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	snprintf(text, sizeof(text), HEAD MOST "\"name\":\"%s\",\"variant\":\"V\",\"erase\":false}",
+		 name);
+	assert_true(parse(text, &err) < 0);
+	assert_int_equal(parse(HEAD MOST "\"name\":\"iPhone_18.2_Restore.ipsw\",\"variant\":\"V\","
+					 "\"erase\":false}",
+			       NULL),
+			 0);
+}
+
+/* Somebody makes room with the file: the engine is not to begin with it. */
+static void test_link_of_a_file_that_is_being_removed(void **state)
+{
+	char path[] = "/tmp/restore.XXXXXX";
+	int fd = mkostemp(path, O_CLOEXEC);
+	struct restore_link link;
+	struct error err = {};
+
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	assert_int_equal(restore_link_make(path, "x.ipsw", &link, &err), -EBUSY);
+	assert_int_equal(err.kind, ERROR_BUSY);
+	assert_int_equal(flock(fd, LOCK_UN), 0);
+	assert_int_equal(restore_link_make(path, "x.ipsw", &link, &err), 0);
+	assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), -1);
+	restore_link_remove(&link);
+	assert_int_equal(unlink(path), 0);
+	close(fd);
+}
+
+static void test_link(void **state)
+{
+	struct restore_link link;
+	char to[64] = "", folder[sizeof(link.folder)];
+
+	assert_int_equal(
+	    restore_link_make("/data/firmware/abcd.ipsw", "iPhone_Restore.ipsw", &link, NULL), 0);
+	assert_string_equal(strrchr(link.path, '/'), "/iPhone_Restore.ipsw");
+	assert_int_equal(readlink(link.path, to, sizeof(to) - 1),
+			 strlen("/data/firmware/abcd.ipsw"));
+	assert_string_equal(to, "/data/firmware/abcd.ipsw");
+	strcpy(folder, link.folder);
+	restore_link_remove(&link);
+	assert_int_equal(access(folder, F_OK), -1);
+	restore_link_remove(&link); /* again: nothing */
+	/* nothing to rename, or nobody who says how */
+	assert_int_equal(restore_link_make("/media/x.ipsw", "x.ipsw", &link, NULL), 0);
+	assert_string_equal(link.path, "/media/x.ipsw");
+	assert_string_equal(link.folder, "");
+	assert_int_equal(restore_link_make("/media/x.ipsw", NULL, &link, NULL), 0);
+	assert_string_equal(link.path, "/media/x.ipsw");
+}
 
 static void test_silence(void **state)
 {
@@ -193,17 +260,6 @@ static void test_folder_remove(void **state)
 
 /* --- the relay */
 
-static void test_status(void **state)
-{
-	assert_int_equal(relay_status_parse("STATUS=94&MESSAGE=This device isn't"), 94);
-	assert_int_equal(relay_status_parse("STATUS=0&MESSAGE=SUCCESS&REQUEST_STRING=<"), 0);
-	assert_int_equal(relay_status_parse("<html>captive</html>"), -1);
-	assert_int_equal(relay_status_parse("STATUS=&MESSAGE=x"), -1);
-	assert_int_equal(relay_status_parse("STATUS=-5&"), -1);
-	assert_int_equal(relay_status_parse(""), -1);
-	assert_true(relay_status_parse("STATUS=99999999999999999999999&") > 0);
-}
-
 /* The bytes are Apple's root, by the fingerprint that Apple publishes. */
 static void test_root_is_apples(void **state)
 {
@@ -272,9 +328,11 @@ int main(void)
 		cmocka_unit_test(test_silence),
 		cmocka_unit_test(test_silence_in_all),
 		cmocka_unit_test(test_silence_ended_by_the_caller),
+		cmocka_unit_test(test_name),
+		cmocka_unit_test(test_link),
+		cmocka_unit_test(test_link_of_a_file_that_is_being_removed),
 		cmocka_unit_test(test_file),
 		cmocka_unit_test(test_folder_remove),
-		cmocka_unit_test(test_status),
 		cmocka_unit_test(test_root_is_apples),
 		cmocka_unit_test(test_relay_takes_only_requests),
 	};

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "base/cleanup.h"
 #include "unit.h"
+#include "worker/inquiry.h"
 #include "worker/library_error.h"
 #include "worker/mode.h"
 #include "worker/record.h"
+#include "worker/tls_look.h"
 #include "worker/trust.h"
 #include "worker/trust_word.h"
 #include <errno.h>
+#include <libimobiledevice/libimobiledevice.h>
 #include <libimobiledevice/lockdown.h>
 #include <stdio.h>
 #include <string.h>
@@ -63,6 +66,76 @@ static void test_words(void **state)
 		if (err.kind != codes[i].kind)
 			fail_msg("code %d is %s", codes[i].code, error_kind_name(err.kind));
 	}
+}
+
+static void test_details(void **state)
+{
+	static const struct {
+		int code;
+		const char *detail;
+	} details[] = {
+		{ LOCKDOWN_E_PASSWORD_PROTECTED, "passcode" },
+		{ LOCKDOWN_E_ESCROW_LOCKED, "escrow" },
+		{ LOCKDOWN_E_PAIRING_PROHIBITED_OVER_THIS_CONNECTION, "over-network" },
+		{ LOCKDOWN_E_FMIP_PROTECTED, "fmip" },
+		{ LOCKDOWN_E_MC_PROTECTED, "mc" },
+		{ LOCKDOWN_E_MC_CHALLENGE_REQUIRED, "mc-challenge" },
+	};
+	unsigned found = 0;
+
+	for (int code = 0; code >= LOCKDOWN_E_UNKNOWN_ERROR; code--)
+		found += trust_detail_from_lockdownd(code) != NULL;
+	assert_int_equal(found, ARRAY_LEN(details));
+	for (size_t i = 0; i < ARRAY_LEN(details); i++)
+		assert_string_equal(trust_detail_from_lockdownd(details[i].code),
+				    details[i].detail);
+}
+
+/* How a session's TLS ended, and the word for it. */
+static void test_tls_details(void **state)
+{
+	static const struct {
+		struct tls_look look;
+		const char *detail;
+	} looks[] = {
+		{ { .end = TLS_END_UNKNOWN }, NULL },
+		{ { .end = TLS_END_FINE }, NULL },
+		{ { .end = TLS_END_SILENT }, "no-handshake" },
+		{ { .end = TLS_END_CLOSED }, "tls-refused" },
+		{ { .end = TLS_END_FOREIGN }, "tls-protocol" },
+		{ { .end = TLS_END_ALERT, .alert = 70 }, "tls-protocol" },
+		{ { .end = TLS_END_ALERT, .alert = 71 }, "tls-protocol" },
+		{ { .end = TLS_END_ALERT, .alert = 40 }, "tls-refused" },
+		{ { .end = TLS_END_ALERT, .alert = 42, .version = "TLSv1.3" }, "tls-refused" },
+		{ { .end = TLS_END_ALERT, .alert = 255 }, "tls-refused" },
+	};
+	char text[256];
+
+	for (size_t i = 0; i < ARRAY_LEN(looks); i++) {
+		const char *detail = tls_look_detail(&looks[i].look);
+
+		if (!detail != !looks[i].detail || (detail && strcmp(detail, looks[i].detail) != 0))
+			fail_msg("look %zu: %s", i, detail ? detail : "none");
+		tls_look_text(&looks[i].look, text, sizeof(text));
+		assert_true(strlen(text) > 10);
+	}
+}
+
+static void test_reached(void **state)
+{
+	struct inquiry inquiry = {};
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *fields = NULL;
+	_cleanup_free_ char *text = NULL;
+
+	inquiry_reached(&inquiry, REACHED_RECORD);
+	inquiry_reached(&inquiry, REACHED_PORT); /* never back */
+	inquiry_reached(NULL, REACHED_PORT);
+	inquiry_record(&inquiry, true, false);
+	inquiry_detail(&inquiry, "clock");
+	assert_int_equal(inquiry_fields(&inquiry, &fields), 0);
+	assert_true(sd_json_variant_format(fields, 0, &text) >= 0);
+	assert_string_equal(text, "{\"reach\":\"record\",\"record\":true,"
+				  "\"record_broken\":false,\"detail\":\"clock\"}");
 }
 
 /* What a broken connection looks like is never an answer but for TLS, and silence is none of it. */
@@ -177,6 +250,8 @@ static void test_requests(void **state)
 	assert_string_equal(request.udid, "A-1");
 	assert_int_equal(parse("\"udid\":\"A\",\"action\":\"verify\"", &request, &err), 0);
 	assert_int_equal(request.action, TRUST_VERIFY);
+	assert_int_equal(parse("\"udid\":\"A\",\"action\":\"unpair\"", &request, &err), 0);
+	assert_int_equal(request.action, TRUST_UNPAIR);
 	assert_int_equal(
 	    parse("\"udid\":\"A\",\"action\":\"pair\",\"limit_s\":3600", &request, &err), 0);
 	assert_int_equal(request.action, TRUST_PAIR);
@@ -191,15 +266,28 @@ static void test_requests(void **state)
 	}
 }
 
+/* Whoever moves to another library looks whether what the table says of it is still so. */
+static void test_thresholds_are_of_this_library(void **state)
+{
+	for (int i = 0; i < THRESHOLD_MAX; i++)
+		if (!strstr(threshold_fact((enum threshold)i)->source, libimobiledevice_version()))
+			fail_msg("thresholds.tsv, %s: is it so with libimobiledevice %s, too?",
+				 threshold_fact((enum threshold)i)->id, libimobiledevice_version());
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_details),
+		cmocka_unit_test(test_tls_details),
+		cmocka_unit_test(test_reached),
 		cmocka_unit_test(test_hang_ups),
 		cmocka_unit_test(test_words_have_names),
 		cmocka_unit_test(test_record_names),
 		cmocka_unit_test(test_mode_ways),
 		cmocka_unit_test(test_requests),
+		cmocka_unit_test(test_thresholds_are_of_this_library),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

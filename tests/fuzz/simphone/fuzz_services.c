@@ -50,6 +50,15 @@ static const char *const settings[] = {
 	"fault=heartbeat sent message 1 reset",
 	"fault=afc got message 2 reboot",
 	"fault=afc got byte 60 unplug",
+	"lockdown_reply=endless",
+	"lockdown_reply=wrong_types",
+	"lockdown_reply=truncated",
+	"device_key=wrong_type",
+	"escrow_bag=huge",
+	"forget_after_ms=20",
+	"trust=no_dialog",
+	"blink_every_ms=30",
+	"fault=afc got byte 60 delay:50",
 };
 
 /* ---- connections ---- */

@@ -57,6 +57,10 @@ static void client_watch(struct mux_client *c)
 		return;
 	if (client_reads(c))
 		events |= POLLIN;
+	if (c->hung_up && !events) { /* its end would be told again and again */
+		loop_unwatch(c->door->loop, c->fd);
+		return;
+	}
 	if (c->out.len > 0)
 		events |= POLLOUT;
 	loop_watch(c->door->loop, c->fd, events, client_ready, c);
@@ -171,6 +175,8 @@ static void client_ready(void *user, short events)
 		client_flush(c);
 	if (client_reads(c) && events & (POLLIN | POLLHUP | POLLERR))
 		client_read(c);
+	else if (c->state == CLIENT_CONNECTED && events & POLLHUP && ports_holding(c->service))
+		c->hung_up = true;
 	else if (client_open(c) && events & (POLLHUP | POLLERR))
 		mux_client_kill(c, "the host hung up");
 	client_watch(c);
@@ -271,7 +277,7 @@ void mux_client_connect(struct mux_client *c, uint32_t tag, uint32_t device_id, 
 	c->port = port;
 	c->state = CLIENT_CONNECTING;
 	/* a phone that says nothing does not refuse either: the host waits */
-	if (!d->phone->faults.silent)
+	if (!d->phone->faults.silent && !d->phone->scenario.mux_knobs.no_synack)
 		timer_arm(d->phone->timers, &c->connect, d->phone->scenario.mux_connect_delay_ms,
 			  connect_now, c);
 }
@@ -318,11 +324,20 @@ static void phone_appear(void *user)
 	mux_door_tell(d, EVENT_ATTACHED);
 }
 
+/* usbmuxd takes a phone that shows it the mux, in one configuration or another. */
+static bool shows_mux(const struct phone *p)
+{
+	const struct usb_knobs *k = &p->scenario.usb_knobs;
+
+	return !k->one_config && (!k->mode_switch_needed || p->link.mode != USB_MODE_INITIAL);
+}
+
 static void phone_attach(struct door_usbmuxd *d)
 {
 	const struct phone *p = d->phone;
 
-	if (p->scenario.body != BODY_PHONE || (p->mode != MODE_NORMAL && p->mode != MODE_RESTORE))
+	if (!shows_mux(p) || p->scenario.body != BODY_PHONE ||
+	    (p->mode != MODE_NORMAL && p->mode != MODE_RESTORE))
 		return;
 	d->attached = true;
 	d->device_id++;

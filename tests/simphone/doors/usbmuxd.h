@@ -63,6 +63,7 @@ struct mux_client {
 	bool opening;     /* ports_open() is under way */
 	struct buf early; /* what the service said meanwhile */
 	bool closing;     /* ends once `out` is out */
+	bool hung_up;     /* a delay holds what it had sent before */
 };
 
 struct door_usbmuxd {

@@ -120,6 +120,7 @@ static void system_commit(struct run *r)
 	text_copy(p->system.version, sizeof(p->system.version), firmware_version(p->firmware));
 	text_copy(p->system.build, sizeof(p->system.build), firmware_build(p->firmware));
 	p->system.partial = false;
+	p->scenario.recovery_loop = false;
 	p->system.erases += erase;
 	p->system.updates += !erase;
 	if (erase)

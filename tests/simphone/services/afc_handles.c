@@ -5,7 +5,7 @@
 
 #include "services/afc_inner.h"
 
-enum { READ_MAX = 4 * 1024 * 1024 };
+enum { READ_MAX = 4 * 1024 * 1024, LOCK_UNLOCK = 12 };
 
 /* POSIX's words for how a file is opened, by afc's number (1 to 6). */
 static const struct open_mode open_modes[] = {
@@ -165,10 +165,16 @@ void afc_close_file(const struct request *r)
 /* One host at a time: the scenario says whether another holds the lock. */
 void afc_lock_file(const struct request *r)
 {
-	if (!handle_of(r))
+	struct scenario *s = &r->afc->phone->scenario;
+	bool unlocks = afc_word(r, 1) == LOCK_UNLOCK;
+	bool busy = s->afc_locked || (s->afc_busy > 0 && !unlocks);
+
+	if (!handle_of(r)) {
 		afc_answer_status(r, AFC_ARGUMENT);
-	else
-		afc_answer_status(r, r->afc->phone->scenario.afc_locked ? AFC_WOULD_BLOCK : AFC_OK);
+		return;
+	}
+	s->afc_busy -= s->afc_busy > 0 && !unlocks;
+	afc_answer_status(r, busy ? AFC_WOULD_BLOCK : AFC_OK);
 }
 
 void afc_close_all(struct afc *a)
