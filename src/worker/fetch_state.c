@@ -52,6 +52,21 @@ static bool etag_take(struct fetch_state *state, const char *etag)
 	return text_take(state->etag, sizeof(state->etag), etag);
 }
 
+/* Only digits: what any other text becomes when it is copied would not be what the file says. */
+static bool hash_take(char *dst, size_t dst_bytes, const char *src)
+{
+	size_t n = strlen(src);
+
+	if (n != dst_bytes - 1 || strspn(src, "0123456789abcdef") != n)
+		return false;
+	return text_take(dst, dst_bytes, src);
+}
+
+static bool known_hash_take(char *dst, size_t dst_bytes, const char *src)
+{
+	return src[0] == '\0' || hash_take(dst, dst_bytes, src);
+}
+
 static int prefixes_take(struct fetch_state *state, sd_json_variant *list)
 {
 	size_t count = (size_t)((state->committed + state_segment_bytes - 1) / state_segment_bytes);
@@ -65,9 +80,9 @@ static int prefixes_take(struct fetch_state *state, sd_json_variant *list)
 		sd_json_variant *prefix = sd_json_variant_by_index(list, i);
 
 		if (!sd_json_variant_is_string(prefix) ||
-		    strlen(sd_json_variant_string(prefix)) != IPSW_SHA256_BYTES - 1)
+		    !hash_take(state->prefixes[i], IPSW_SHA256_BYTES,
+			       sd_json_variant_string(prefix)))
 			return -EBADMSG;
-		text_copy(state->prefixes[i], IPSW_SHA256_BYTES, sd_json_variant_string(prefix));
 	}
 	state->prefix_count = count;
 	return 0;
@@ -80,8 +95,8 @@ static int state_take(struct fetch_state *state, const struct fields *fields)
 	if (fields->version != STATE_VERSION ||
 	    !text_take(state->url, sizeof(state->url), fields->url) ||
 	    !text_take(state->from, sizeof(state->from), from) || !etag_take(state, fields->etag) ||
-	    !text_take(state->sha1, sizeof(state->sha1), fields->sha1) ||
-	    !text_take(state->sha256, sizeof(state->sha256), fields->sha256) ||
+	    !known_hash_take(state->sha1, sizeof(state->sha1), fields->sha1) ||
+	    !known_hash_take(state->sha256, sizeof(state->sha256), fields->sha256) ||
 	    fields->committed > fields->size ||
 	    fields->committed > STATE_PREFIXES_MAX * state_segment_bytes)
 		return -EBADMSG;

@@ -163,6 +163,13 @@ static void test_states_that_are_none(void **state)
 		STATE("", "100", "7", ""),                              /* a prefix is missing */
 		STATE("", "100", "7", "\"" SHA256 "\",\"" SHA256 "\""), /* one too many */
 		STATE("", "100", "7", "\"" SHA1 "\""),
+		/* as long as a hash, and no digits */
+		STATE("", "100", "7",
+		      "\"" SHA1 "0123456789abcdef01234ABC"
+		      "\""),
+		STATE("", "100", "7",
+		      "\"" SHA1 "0123456789abcdef012345\xc2\x99"
+		      "\""),
 		STATE("", "100", "7", "7"),
 		STATE("", "6", "7", "\"" SHA256 "\""), /* more than the file */
 		STATE("", "-1", "0", ""),
