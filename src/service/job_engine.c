@@ -188,7 +188,7 @@ static int restore_fields(const struct run *run, const char *path, sd_json_varia
 					 SD_JSON_BUILD_STRING(job_consent(run->job))));
 }
 
-void engine_begin(struct run *run)
+void engine_begin(struct run *run, const struct phone *phone)
 {
 	bool erase = run_step_kind(run) == STEP_ERASE;
 	char path[FIRMWARE_PATH_BYTES];

@@ -29,7 +29,7 @@ static void on_catalogue_end(sd_json_variant *result, const struct error *err, v
 }
 
 /* The plan was made from the catalogue; only one that has nothing yet asks it (again). */
-void work_catalogue(struct run *run)
+void work_catalogue(struct run *run, const struct phone *phone)
 {
 	const struct plan *plan = job_plan(run->job);
 	sd_json_variant *fields = NULL;
@@ -131,7 +131,7 @@ static bool must_hash(const struct plan *plan)
 }
 
 /* Also a file of the cache passes through here: the worker computes its hash. */
-void work_fetch(struct run *run)
+void work_fetch(struct run *run, const struct phone *phone)
 {
 	const struct plan *plan = job_plan(run->job);
 	_cleanup_(sd_json_variant_unrefp) sd_json_variant *object = NULL;
@@ -298,7 +298,7 @@ static void on_check_end(sd_json_variant *result, const struct error *err, void 
 	run_step_done(run, facts, false);
 }
 
-void work_check(struct run *run)
+void work_check(struct run *run, const struct phone *phone)
 {
 	const struct plan *plan = job_plan(run->job);
 	const struct firmware *firmware = &plan->firmware;

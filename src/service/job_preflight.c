@@ -103,7 +103,7 @@ static void on_network_end(sd_json_variant *result, const struct error *err, voi
 	run_step_done(run, facts, false);
 }
 
-void work_network(struct run *run)
+void work_network(struct run *run, const struct phone *phone)
 {
 	sd_json_variant *fields = NULL;
 	int r = build_hosts(run, &fields);
@@ -141,7 +141,7 @@ static void on_sign_end(sd_json_variant *result, const struct error *err, void *
 	run_step_done(run, facts, false);
 }
 
-void work_sign(struct run *run)
+void work_sign(struct run *run, const struct phone *phone)
 {
 	const struct plan *plan = job_plan(run->job);
 	char path[FIRMWARE_PATH_BYTES];

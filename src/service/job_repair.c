@@ -100,7 +100,7 @@ static void on_look_end(sd_json_variant *result, const struct error *err, void *
 	run_step_done(run, facts, false);
 }
 
-static void begin_look(struct run *run, const struct phone *phone)
+void repair_see(struct run *run, const struct phone *phone)
 {
 	sd_json_variant *fields = NULL;
 	int r;
@@ -139,7 +139,7 @@ static void on_mux_end(sd_json_variant *result, const struct error *err, void *u
 		run_step_done(run, NULL, false);
 }
 
-static void begin_mux(struct run *run)
+void repair_mux(struct run *run, const struct phone *phone)
 {
 	sd_json_variant *fields = NULL;
 	int r;
@@ -172,7 +172,7 @@ static void on_unpair_end(sd_json_variant *result, const struct error *err, void
 		run_step_done(run, NULL, false);
 }
 
-static void begin_unpair(struct run *run, const struct phone *phone)
+void repair_unpair(struct run *run, const struct phone *phone)
 {
 	sd_json_variant *fields = NULL;
 	int r;
@@ -198,7 +198,8 @@ static bool others_are_here(const struct run *run)
 	return false;
 }
 
-bool repair_holds_store(struct run *run, const struct phone *phone)
+/* Before all pairings go: true if it waits for the person's word, or is passed over. */
+static bool holds_store(struct run *run, const struct phone *phone)
 {
 	if (!repair_in_rung(run))
 		return false;
@@ -218,6 +219,12 @@ bool repair_holds_store(struct run *run, const struct phone *phone)
 	run->step_until_ms = clock_now_ms() + STORE_ASK_MS;
 	run_enter(run, DOING_AWAIT_PERSON, run->step_until_ms);
 	return true;
+}
+
+void repair_forget_store(struct run *run, const struct phone *phone)
+{
+	if (!holds_store(run, phone))
+		work_forget_store(run);
 }
 
 /* --- a small backup -------------------------------------------------------------------------- */
@@ -265,7 +272,7 @@ static bool backup_has_room(struct run *run)
 	return false;
 }
 
-static void begin_backup(struct run *run, const struct phone *phone)
+void repair_backup(struct run *run, const struct phone *phone)
 {
 	unsigned limit_s = step_fact(STEP_VERIFY_BACKUP)->total_s - BACKUP_MARGIN_S;
 	sd_json_variant *fields = NULL;
@@ -340,7 +347,7 @@ int repair_answer(struct run *run, bool yes, struct error *err)
 		note_answer(run, true);
 		run->step_until_ms =
 		    clock_now_ms() + (uint64_t)step_fact(STEP_FORGET_STORE)->total_s * 1000;
-		work_forget(run, true);
+		work_forget_store(run);
 		return 0;
 	}
 	r = guided_done(run, err);
@@ -357,50 +364,4 @@ void repair_look(struct run *run, const struct phone *phone, bool late)
 		guided_look(run, phone, late);
 	else if (late)
 		run_step_passed(run, message_find("repair-pass-no-answer")->text);
-}
-
-void repair_begin(struct run *run, const struct phone *phone)
-{
-	switch (run_step_kind(run)) {
-	case STEP_LOOK:
-		begin_look(run, phone);
-		break;
-	case STEP_RESTART_MUX:
-		begin_mux(run);
-		break;
-	case STEP_UNPAIR:
-		begin_unpair(run, phone);
-		break;
-	case STEP_VERIFY_BACKUP:
-		begin_backup(run, phone);
-		break;
-	case STEP_RESET_PRIVACY:
-	case STEP_RESET_NETWORK:
-	case STEP_RESET_SETTINGS:
-	case STEP_SWAP_CABLE:
-	case STEP_SWAP_PORT:
-	case STEP_REPLUG:
-		guided_begin(run, phone);
-		break;
-	case STEP_FORGET_RECORD:
-	case STEP_FORGET_STORE:
-	case STEP_PAIR:
-	case STEP_VERIFY_TRUST:
-	case STEP_RESTART:
-	case STEP_ENTER_RECOVERY:
-	case STEP_EXIT_RECOVERY:
-	case STEP_AWAIT_NORMAL:
-	case STEP_CATALOGUE:
-	case STEP_NETWORK:
-	case STEP_MAKE_ROOM:
-	case STEP_FETCH:
-	case STEP_SIGN:
-	case STEP_CHECK:
-	case STEP_UPDATE:
-	case STEP_ERASE:
-	case STEP_VERIFY_SYSTEM:
-	case STEP_KIND_MAX:
-		run_step_fail(run, ERROR_BUG, false, "this is no step of a repair");
-		break;
-	}
 }

@@ -106,7 +106,7 @@ static void room_failed(struct run *run, sd_json_variant *dropped, const struct 
 	run_step_failed(run, why, false);
 }
 
-void work_make_room(struct run *run)
+void work_make_room(struct run *run, const struct phone *phone)
 {
 	_cleanup_(sd_json_variant_unrefp) sd_json_variant *dropped = NULL;
 	const struct plan *plan = job_plan(run->job);

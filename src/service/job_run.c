@@ -201,81 +201,15 @@ const struct phone *run_phone(struct run *run)
 /* Work that a worker does with the phone as it is enumerated now. */
 static bool work_ends_with_phone(const struct run *run)
 {
-	if (run->doing != DOING_WORK)
-		return false;
-	switch (run_step_kind(run)) {
-	case STEP_PAIR:
-	case STEP_VERIFY_TRUST:
-	case STEP_AWAIT_NORMAL:
-	case STEP_VERIFY_SYSTEM:
-	case STEP_LOOK:
-	case STEP_UNPAIR:
-	case STEP_VERIFY_BACKUP:
-		return true;
-	case STEP_SWAP_CABLE: /* the person may be quicker than the measurement */
-	case STEP_SWAP_PORT:
-	case STEP_REPLUG:
-	case STEP_RESET_PRIVACY:
-	case STEP_RESET_NETWORK:
-	case STEP_RESET_SETTINGS:
-	case STEP_RESTART_MUX:
-	case STEP_FORGET_RECORD:
-	case STEP_FORGET_STORE:
-	case STEP_RESTART: /* these three make it leave */
-	case STEP_ENTER_RECOVERY:
-	case STEP_EXIT_RECOVERY:
-	case STEP_CATALOGUE:
-	case STEP_NETWORK:
-	case STEP_MAKE_ROOM:
-	case STEP_FETCH:
-	case STEP_SIGN:
-	case STEP_CHECK:
-	case STEP_UPDATE: /* the engine is the judge of what it can bear */
-	case STEP_ERASE:
-	case STEP_KIND_MAX:
-		return false;
-	}
-	return false;
+	return run->doing == DOING_WORK && step_way(run_step_kind(run))->flags & WAY_LINK;
 }
 
 /* Its leaving is what the step does. */
 static bool leaving_is_wanted(const struct run *run)
 {
-	switch (run_step_kind(run)) {
-	case STEP_RESTART:
-	case STEP_ENTER_RECOVERY:
-	case STEP_EXIT_RECOVERY:
-	case STEP_AWAIT_NORMAL:
-		return run->doing == DOING_WORK || run->doing == DOING_AWAIT_MODE ||
-		       run->doing == DOING_AWAIT_BUTTONS;
-	case STEP_SWAP_CABLE:
-	case STEP_SWAP_PORT:
-	case STEP_REPLUG:
-	case STEP_RESET_PRIVACY:
-	case STEP_RESET_NETWORK:
-	case STEP_RESET_SETTINGS:
-		return run->doing == DOING_WORK || run->doing == DOING_AWAIT_PERSON;
-	case STEP_LOOK:
-	case STEP_RESTART_MUX:
-	case STEP_UNPAIR:
-	case STEP_VERIFY_BACKUP:
-	case STEP_PAIR:
-	case STEP_VERIFY_TRUST:
-	case STEP_VERIFY_SYSTEM:
-	case STEP_FORGET_RECORD:
-	case STEP_FORGET_STORE:
-	case STEP_CATALOGUE:
-	case STEP_NETWORK:
-	case STEP_MAKE_ROOM:
-	case STEP_FETCH:
-	case STEP_SIGN:
-	case STEP_CHECK:
-	case STEP_UPDATE:
-	case STEP_ERASE:
-	case STEP_KIND_MAX:
-		return false;
-	}
-	return false;
+	return step_way(run_step_kind(run))->flags & WAY_LEAVES &&
+	       (run->doing == DOING_WORK || run->doing == DOING_AWAIT_MODE ||
+		run->doing == DOING_AWAIT_BUTTONS || run->doing == DOING_AWAIT_PERSON);
 }
 
 /* The job's worker asks about an enumeration that has ended: its answer would be about nothing. */
@@ -352,7 +286,7 @@ void run_begin_step(struct run *run)
 	run->again_ms = 0;
 	progress_begin(&run->progress, clock_now_ms());
 	run_tell(run);
-	work_begin(run, phone);
+	step_way(kind)->begin(run, phone);
 }
 
 static void run_over(struct run *run)
@@ -453,7 +387,7 @@ static bool run_turn(struct run *run)
 		break;
 	case DOING_AWAIT_TURN:
 		if (late)
-			work_fetch(run);
+			work_fetch(run, NULL);
 		break;
 	case DOING_AWAIT_MODE:
 	case DOING_AWAIT_BUTTONS:

@@ -6,6 +6,7 @@
  *
  *   jobs.c      the list: new, loaded, ended; what is told of them
  *   job_run.c   one job: what is next, the phone that comes and goes, the modes that are awaited
+ *   job_step.c  a row for each kind of step: which of what follows does it
  *   job_work.c  the work of a step: requests to workers, and what their answers mean
  *   job_firmware.c  the same for the steps that find, fetch and check a firmware file
  *   job_preflight.c  the same for the steps that ask the world before the phone is touched
@@ -115,10 +116,32 @@ void run_drop_work(struct run *run);
 enum step_kind run_step_kind(const struct run *run);
 bool step_is_engine(enum step_kind kind);
 
+/* --- job_step.c --- */
+
+enum {
+	WAY_UP = 1 << 0,     /* a phone in normal mode must be listed by usbmuxd before it begins */
+	WAY_LINK = 1 << 1,   /* its worker asks the phone as it is enumerated now */
+	WAY_LEAVES = 1 << 2, /* the phone's leaving the bus is what it does, or the person does */
+};
+
+/* How a kind of step is done: what its row in facts/steps.tsv cannot say. */
+struct step_way {
+	/* The step has begun in the journal: does its work. phone: NULL if it is not here. */
+	void (*begin)(struct run *run, const struct phone *phone);
+	unsigned flags;     /* WAY_ */
+	const char *action; /* of the worker mode */
+	const char *late;   /* what is said when its time is over, NULL nothing of its own */
+};
+
+/* Never NULL. */
+const struct step_way *step_way(enum step_kind kind);
+
 /* --- job_work.c --- */
 
-/* The step has begun in the journal: does its work. phone: NULL if it is not here. */
-void work_begin(struct run *run, const struct phone *phone);
+/* The step's begin functions. work_mode: the way's action, or the buttons. */
+void work_mode(struct run *run, const struct phone *phone);
+void work_await(struct run *run, const struct phone *phone);
+void work_system(struct run *run, const struct phone *phone);
 /* May the step begin with the phone as it is? */
 bool work_can_begin(enum step_kind kind, const struct phone *phone);
 /* DOING_AWAIT_MODE and DOING_AWAIT_BUTTONS: is it there yet? */
@@ -135,7 +158,8 @@ void work_answer_is_wrong(struct run *run);
 
 /* --- job_trust.c --- */
 
-void work_forget(struct run *run, bool store);
+void work_forget(struct run *run, const struct phone *phone);
+void work_forget_store(struct run *run);
 void work_pair(struct run *run, const struct phone *phone);
 void work_verify(struct run *run, const struct phone *phone);
 /* {"proof":{…}}: what was read from the phone itself. entries: of the media folder, may be NULL. */
@@ -152,7 +176,12 @@ void work_tell_person(struct run *run, const char *text);
 
 enum { ANSWER_YES = 1 << 0, ANSWER_NO = 1 << 1 };
 
-void repair_begin(struct run *run, const struct phone *phone);
+void repair_see(struct run *run, const struct phone *phone);
+void repair_mux(struct run *run, const struct phone *phone);
+void repair_unpair(struct run *run, const struct phone *phone);
+void repair_backup(struct run *run, const struct phone *phone);
+/* Asks first, if others' pairings would go with this phone's. */
+void repair_forget_store(struct run *run, const struct phone *phone);
 /* DOING_AWAIT_PERSON; late: the deadline has passed. */
 void repair_look(struct run *run, const struct phone *phone, bool late);
 /* What the person may say to the step that runs: ANSWER_YES (I have done it, or: do it), ANSWER_NO
@@ -167,8 +196,6 @@ unsigned repair_total_s(const struct run *run);
 unsigned repair_wait_ms(const struct run *run, const struct phone *phone);
 /* May the present step begin though work_can_begin() says no? */
 bool repair_can_begin(const struct run *run, const struct phone *phone);
-/* Before all pairings go: true if it waits for the person's word, or is passed over. */
-bool repair_holds_store(struct run *run, const struct phone *phone);
 
 /* --- job_guided.c --- */
 
@@ -180,24 +207,24 @@ int guided_done(struct run *run, struct error *err);
 /* --- job_room.c --- */
 
 /* Deletes what the plan names from the cache. */
-void work_make_room(struct run *run);
+void work_make_room(struct run *run, const struct phone *phone);
 
 /* --- job_firmware.c --- */
 
-void work_catalogue(struct run *run);
-void work_fetch(struct run *run);
-void work_check(struct run *run);
+void work_catalogue(struct run *run, const struct phone *phone);
+void work_fetch(struct run *run, const struct phone *phone);
+void work_check(struct run *run, const struct phone *phone);
 
 /* --- job_preflight.c --- */
 
-void work_network(struct run *run);
-void work_sign(struct run *run);
+void work_network(struct run *run, const struct phone *phone);
+void work_sign(struct run *run, const struct phone *phone);
 /* What the step sign found out. False: it was not done. */
 bool work_signing(const struct run *run, struct signing *ret);
 
 /* --- job_engine.c --- */
 
-void engine_begin(struct run *run);
+void engine_begin(struct run *run, const struct phone *phone);
 /* After a restart. */
 void engine_adopt(struct run *run);
 void engine_seek(struct run *run);

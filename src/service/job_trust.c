@@ -27,7 +27,7 @@ static void on_forget_end(sd_json_variant *result, const struct error *err, void
 	run_step_done(run, facts, false);
 }
 
-void work_forget(struct run *run, bool store)
+static void forget(struct run *run, bool store)
 {
 	const char *udid = job_plan(run->job)->udid;
 	sd_json_variant *fields = NULL;
@@ -41,6 +41,16 @@ void work_forget(struct run *run, bool store)
 	    SD_JSON_BUILD_PAIR_CONDITION(!store, "udid", SD_JSON_BUILD_STRING(udid)),
 	    SD_JSON_BUILD_PAIR_CONDITION(kept, "folder", SD_JSON_BUILD_STRING(folder)));
 	work_ask(run, "record", r, fields, NULL, on_forget_end);
+}
+
+void work_forget(struct run *run, const struct phone *phone)
+{
+	forget(run, false);
+}
+
+void work_forget_store(struct run *run)
+{
+	forget(run, true);
 }
 
 static const char *trust_guidance(enum trust trust)

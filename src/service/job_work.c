@@ -28,39 +28,7 @@ bool work_can_begin(enum step_kind kind, const struct phone *phone)
 {
 	if (!phone || !phone->on_bus)
 		return false;
-	switch (kind) {
-	case STEP_PAIR:
-	case STEP_VERIFY_TRUST:
-	case STEP_VERIFY_SYSTEM:
-	case STEP_RESTART:
-	case STEP_ENTER_RECOVERY:
-	case STEP_LOOK:
-	case STEP_UNPAIR:
-	case STEP_VERIFY_BACKUP:
-		return phone->mode != MODE_NORMAL || is_up(phone);
-	case STEP_FORGET_RECORD:
-	case STEP_FORGET_STORE:
-	case STEP_EXIT_RECOVERY:
-	case STEP_AWAIT_NORMAL:
-	case STEP_CATALOGUE:
-	case STEP_NETWORK:
-	case STEP_MAKE_ROOM:
-	case STEP_FETCH:
-	case STEP_SIGN:
-	case STEP_CHECK:
-	case STEP_UPDATE:
-	case STEP_ERASE:
-	case STEP_RESTART_MUX:
-	case STEP_RESET_PRIVACY:
-	case STEP_RESET_NETWORK:
-	case STEP_RESET_SETTINGS:
-	case STEP_SWAP_CABLE:
-	case STEP_SWAP_PORT:
-	case STEP_REPLUG:
-	case STEP_KIND_MAX:
-		return true;
-	}
-	return true;
+	return !(step_way(kind)->flags & WAY_UP) || phone->mode != MODE_NORMAL || is_up(phone);
 }
 
 /* The person can do by buttons what the phone's own service refused. */
@@ -130,43 +98,13 @@ void work_answer_is_wrong(struct run *run)
 /* Is what the step brings about already so? */
 static bool is_reached(const struct run *run, const struct phone *phone)
 {
-	bool anew = phone->enumerations != run->enumeration;
+	enum step_kind kind = run_step_kind(run);
 
-	switch (run_step_kind(run)) {
-	case STEP_ENTER_RECOVERY:
+	if (kind == STEP_ENTER_RECOVERY)
 		return phone->mode == MODE_RECOVERY;
-	case STEP_EXIT_RECOVERY:
+	if (kind == STEP_EXIT_RECOVERY)
 		return phone->mode == MODE_NORMAL;
-	case STEP_RESTART:
-		return anew;
-	case STEP_AWAIT_NORMAL:
-	case STEP_FORGET_RECORD:
-	case STEP_FORGET_STORE:
-	case STEP_PAIR:
-	case STEP_VERIFY_TRUST:
-	case STEP_CATALOGUE:
-	case STEP_NETWORK:
-	case STEP_MAKE_ROOM:
-	case STEP_FETCH:
-	case STEP_SIGN:
-	case STEP_CHECK:
-	case STEP_UPDATE:
-	case STEP_ERASE:
-	case STEP_VERIFY_SYSTEM:
-	case STEP_LOOK:
-	case STEP_RESTART_MUX:
-	case STEP_UNPAIR:
-	case STEP_RESET_PRIVACY:
-	case STEP_RESET_NETWORK:
-	case STEP_RESET_SETTINGS:
-	case STEP_SWAP_CABLE:
-	case STEP_SWAP_PORT:
-	case STEP_REPLUG:
-	case STEP_VERIFY_BACKUP:
-	case STEP_KIND_MAX:
-		return false;
-	}
-	return false;
+	return kind == STEP_RESTART && phone->enumerations != run->enumeration;
 }
 
 /* From here the person does it, with the buttons of this model. */
@@ -208,7 +146,7 @@ static void on_mode_end(sd_json_variant *result, const struct error *err, void *
 	run_step_failed(run, err, work_is_worth_again(err->kind));
 }
 
-static void begin_mode(struct run *run, const struct phone *phone, const char *action)
+void work_mode(struct run *run, const struct phone *phone)
 {
 	_cleanup_(sd_json_variant_unrefp) sd_json_variant *place = NULL;
 	unsigned wait_ms = limit_ms(run);
@@ -227,7 +165,8 @@ static void begin_mode(struct run *run, const struct phone *phone, const char *a
 		return;
 	}
 	if (r >= 0)
-		r = sd_json_buildo(&fields, SD_JSON_BUILD_PAIR_STRING("action", action));
+		r = sd_json_buildo(&fields, SD_JSON_BUILD_PAIR_STRING(
+						"action", step_way(run_step_kind(run))->action));
 	if (r >= 0)
 		r = sd_json_variant_merge_object(&fields, place);
 	work_ask(run, "mode", r, fields, NULL, on_mode_end);
@@ -291,6 +230,16 @@ static void on_system_end(sd_json_variant *result, const struct error *err, void
 	run_step_done(run, facts, false);
 }
 
+void work_system(struct run *run, const struct phone *phone)
+{
+	ask_probe(run, phone, on_system_end);
+}
+
+void work_await(struct run *run, const struct phone *phone)
+{
+	run_enter(run, DOING_AWAIT_MODE, run->step_until_ms);
+}
+
 void work_look(struct run *run, const struct phone *phone)
 {
 	if (!phone || !phone->on_bus)
@@ -318,47 +267,6 @@ void work_look(struct run *run, const struct phone *phone)
 			      "the phone came back without having entered recovery");
 }
 
-static const char *late_text(enum step_kind kind)
-{
-	switch (kind) {
-	case STEP_ENTER_RECOVERY:
-		return "the phone did not show up in recovery";
-	case STEP_EXIT_RECOVERY:
-		return "the phone did not leave recovery";
-	case STEP_RESTART:
-		return "the phone did not come back from its restart";
-	case STEP_AWAIT_NORMAL:
-		return "the phone did not start iOS, or does not answer there";
-	case STEP_UPDATE:
-	case STEP_ERASE:
-		return "the engine did not end in time";
-	case STEP_FORGET_RECORD:
-	case STEP_FORGET_STORE:
-	case STEP_PAIR:
-	case STEP_VERIFY_TRUST:
-	case STEP_CATALOGUE:
-	case STEP_NETWORK:
-	case STEP_MAKE_ROOM:
-	case STEP_FETCH:
-	case STEP_SIGN:
-	case STEP_CHECK:
-	case STEP_VERIFY_SYSTEM:
-	case STEP_LOOK:
-	case STEP_RESTART_MUX:
-	case STEP_UNPAIR:
-	case STEP_RESET_PRIVACY:
-	case STEP_RESET_NETWORK:
-	case STEP_RESET_SETTINGS:
-	case STEP_SWAP_CABLE:
-	case STEP_SWAP_PORT:
-	case STEP_REPLUG:
-	case STEP_VERIFY_BACKUP:
-	case STEP_KIND_MAX:
-		break;
-	}
-	return "it was not done in time";
-}
-
 void work_too_late(struct run *run)
 {
 	enum step_kind kind = run_step_kind(run);
@@ -368,78 +276,5 @@ void work_too_late(struct run *run)
 		return;
 	}
 	run_step_fail(run, ERROR_SILENT, kind == STEP_EXIT_RECOVERY || kind == STEP_RESTART,
-		      late_text(kind));
-}
-
-/* --- */
-
-void work_begin(struct run *run, const struct phone *phone)
-{
-	switch (run_step_kind(run)) {
-	case STEP_FORGET_RECORD:
-		work_forget(run, false);
-		break;
-	case STEP_FORGET_STORE:
-		if (!repair_holds_store(run, phone))
-			work_forget(run, true);
-		break;
-	case STEP_PAIR:
-		work_pair(run, phone);
-		break;
-	case STEP_VERIFY_TRUST:
-		work_verify(run, phone);
-		break;
-	case STEP_RESTART:
-		begin_mode(run, phone, "restart");
-		break;
-	case STEP_ENTER_RECOVERY:
-		begin_mode(run, phone, "enter-recovery");
-		break;
-	case STEP_EXIT_RECOVERY:
-		begin_mode(run, phone, "exit-recovery");
-		break;
-	case STEP_AWAIT_NORMAL:
-		run_enter(run, DOING_AWAIT_MODE, run->step_until_ms);
-		break;
-	case STEP_CATALOGUE:
-		work_catalogue(run);
-		break;
-	case STEP_NETWORK:
-		work_network(run);
-		break;
-	case STEP_SIGN:
-		work_sign(run);
-		break;
-	case STEP_MAKE_ROOM:
-		work_make_room(run);
-		break;
-	case STEP_FETCH:
-		work_fetch(run);
-		break;
-	case STEP_CHECK:
-		work_check(run);
-		break;
-	case STEP_UPDATE:
-	case STEP_ERASE:
-		engine_begin(run);
-		break;
-	case STEP_VERIFY_SYSTEM:
-		ask_probe(run, phone, on_system_end);
-		break;
-	case STEP_LOOK:
-	case STEP_RESTART_MUX:
-	case STEP_UNPAIR:
-	case STEP_RESET_PRIVACY:
-	case STEP_RESET_NETWORK:
-	case STEP_RESET_SETTINGS:
-	case STEP_SWAP_CABLE:
-	case STEP_SWAP_PORT:
-	case STEP_REPLUG:
-	case STEP_VERIFY_BACKUP:
-		repair_begin(run, phone);
-		break;
-	case STEP_KIND_MAX:
-		run_step_fail(run, ERROR_BUG, false, "the plan has no such step");
-		break;
-	}
+		      step_way(kind)->late ?: "it was not done in time");
 }
