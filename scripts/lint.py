@@ -317,6 +317,12 @@ def rule_syntax(tree, file):
             yield wrong.lineno or 1, wrong.msg
 
 
+def rule_links(tree, file):
+    """What a unit wants is a link: systemd passes over a file there, and the unit never starts."""
+    if file.path.parent.suffix in (".wants", ".requires"):
+        yield 1, f"must be a link to the unit: ln -s ../{file.path.name}"
+
+
 # --- rules of the whole tree: they yield (file name, line, text)
 
 
@@ -419,6 +425,7 @@ RULES = {
     "left-over": rule_left_over,
     "machine-path": rule_machine_path,
     "syntax": rule_syntax,
+    "links": rule_links,
 }
 TREE_RULES = {"messages": rule_messages}
 

@@ -15,8 +15,7 @@
 
 enum { BATTERY_LOW_PERCENT = 20 };
 
-static const uint64_t STORAGE_LOW_BYTES = UINT64_C(1) << 30;
-static const uint64_t STORAGE_LOW_PART = 100; /* and a hundredth of the whole */
+static const uint64_t STORAGE_LOW_BYTES = 1000 * 1000 * 1000; /* as the finding's text says */
 
 const char *said_name(enum said said)
 {
@@ -145,9 +144,7 @@ static void look_at_storage(struct chart *chart)
 	const struct identity *identity = &chart->seen->phone->identity;
 	char megabytes[24];
 
-	if (!identity->free_known ||
-	    (identity->free_bytes >= STORAGE_LOW_BYTES &&
-	     identity->free_bytes >= identity->capacity_bytes / STORAGE_LOW_PART))
+	if (!identity->free_known || identity->free_bytes >= STORAGE_LOW_BYTES)
 		return;
 	snprintf(megabytes, sizeof(megabytes), "%" PRIu64, identity->free_bytes / 1000000);
 	add(chart, "storage-full", message_format("evidence-free", "free", megabytes, NULL));

@@ -267,6 +267,29 @@ static void line_look(struct found *found, const char *line)
 	}
 }
 
+/* Only its number fits, and the text does not name who counts so. */
+static bool is_bare_number(const struct verdict *verdict)
+{
+	return verdict->code && (verdict->rank & RANK_NUMBER) && (verdict->rank & RANK_OTHER);
+}
+
+/* However well each of them defines its -5: which of them said it is not known. */
+static void doubt_bare_numbers(struct found *found)
+{
+	for (size_t i = 0; i < found->count; i++) {
+		struct verdict *one = &found->list[i];
+
+		for (size_t j = 0; j < found->count && is_bare_number(one); j++) {
+			const struct verdict *other = &found->list[j];
+
+			if (other->code && other->number == one->number &&
+			    strcmp(other->code->scheme, one->code->scheme) != 0 &&
+			    strcmp(other->code->cause, one->code->cause) != 0)
+				one->doubtful = true;
+		}
+	}
+}
+
 size_t explain(const char *text, struct verdict ret[static EXPLAIN_MAX])
 {
 	struct found found = { .list = ret };
@@ -284,5 +307,6 @@ size_t explain(const char *text, struct verdict ret[static EXPLAIN_MAX])
 			number_look(&found, number);
 	}
 	core_look(&found, line);
+	doubt_bare_numbers(&found);
 	return found.count;
 }

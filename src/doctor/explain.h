@@ -22,6 +22,7 @@ struct verdict {
 	const struct finding_fact *finding; /* what our diagnosis calls it; NULL: it does not */
 	int64_t number;                     /* of code, as its scheme counts */
 	unsigned rank;                      /* 0 best; only for the order */
+	bool doubtful; /* others count so too, to say something else, and nobody was named */
 };
 
 /*

@@ -86,6 +86,8 @@ enum confidence verdict_confidence(const struct verdict *verdict)
 {
 	if (verdict->log)
 		return verdict->log->confidence;
+	if (verdict->doubtful)
+		return CONFIDENCE_POSSIBLE;
 	if (verdict->code)
 		return verdict->code->confidence;
 	return verdict->rule ? CONFIDENCE_LIKELY : CONFIDENCE_CERTAIN;

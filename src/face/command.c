@@ -353,8 +353,12 @@ static const struct command *parse_command(struct parse *parse)
 
 	if (parse->given[OPTION_VERSION])
 		return command_find("version");
-	if (parse->given[OPTION_HELP])
+	if (parse->given[OPTION_HELP]) {
+		/* of the command, whatever else was typed for it: "show port:1-2 --help" */
+		if (command_match(parse->call.argc, parse->call.argv, &words))
+			parse->call.argc = words;
 		return command_find("help");
+	}
 	if (parse->call.argc == 0) {
 		parse_mistake(parse, "usage-no-command", "");
 		return NULL;

@@ -48,7 +48,7 @@ static int findings_write(sd_json_variant *phone, sd_json_variant *findings)
 	}
 	for (size_t i = 0; i < sd_json_variant_elements(findings); i++) {
 		screen_prose_add(prose, SCREEN_ROLE_TEXT, "");
-		finding_text_add(sd_json_variant_by_index(findings, i), prose);
+		finding_text_add(sd_json_variant_by_index(findings, i), true, prose);
 	}
 	return output_prose(prose);
 }

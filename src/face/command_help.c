@@ -119,14 +119,15 @@ static void help_group(const char *word)
 				  commands[i].summary);
 }
 
-static int help_unknown(const struct command_call *call)
+/* No command begins so, or only half of one; or more follows than its name (words > 0). */
+static int help_unknown(const struct command_call *call, int words)
 {
-	_cleanup_free_ char *text =
-	    message_format("usage-unknown-command", "what", call->argv[0], NULL);
-	struct error err;
+	const char *first = call->argv[0];
 
-	(void)error_set(&err, ERROR_USAGE, "command line", 0, "%s", text ? text : "");
-	return output_end(call, &err);
+	if (words > 0)
+		return output_usage(call, "usage-too-many", call->argv[words]);
+	return output_usage(call, command_is_group(first) ? "usage-which" : "usage-unknown-command",
+			    first);
 }
 
 int command_help(const struct command_call *call)
@@ -136,7 +137,7 @@ int command_help(const struct command_call *call)
 	bool group = call->argc == 1 && command_is_group(call->argv[0]);
 
 	if (call->argc > 0 && !group && (!command || words != call->argc))
-		return help_unknown(call);
+		return help_unknown(call, words);
 	if (call->json)
 		return help_json(call);
 	if (command)

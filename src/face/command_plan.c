@@ -8,17 +8,35 @@
 #include "face/request.h"
 #include "service/fields.h"
 #include <stdio.h>
+#include <string.h>
+
+/* One word for a shell: in quotes, and a quote in it as '\''. NULL only without memory. */
+static char *shell_word(const char *text)
+{
+	static const char quote[] = "'\\''";
+	char *word = malloc(strlen(text) * strlen(quote) + sizeof("''")), *end = word;
+
+	if (!word)
+		return NULL;
+	*end++ = '\'';
+	for (; *text; text++)
+		end = *text == '\'' ? mempcpy(end, quote, strlen(quote)) : mempcpy(end, text, 1);
+	*end++ = '\'';
+	*end = '\0';
+	return word;
+}
 
 /* What to type to do it: "restore ecid:0x… --erase --build 21F90". NULL only without memory. */
 static char *restore_command(const struct command_call *call, sd_json_variant *plan)
 {
+	_cleanup_free_ char *file = call->file ? shell_word(call->file) : NULL;
 	const char *key = field_string(plan, "phone");
 	char *command = NULL;
 
-	if (asprintf(&command, "restore %s --erase%s%s%s%s%s", key ? key : "",
+	if ((call->file && !file) ||
+	    asprintf(&command, "restore %s --erase%s%s%s%s", key ? key : "",
 		     call->build ? " --build " : "", call->build ? call->build : "",
-		     call->file ? " --file '" : "", call->file ? call->file : "",
-		     call->file ? "'" : "") < 0)
+		     file ? " --file " : "", file ? file : "") < 0)
 		return NULL;
 	return command;
 }

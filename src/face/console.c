@@ -15,10 +15,10 @@
 #include "face/console.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/log.h"
 #include "face/console_ask.h"
 #include "face/console_layout.h"
 #include "face/job_text.h"
+#include "face/output.h"
 #include "service/client.h"
 #include "service/client_call.h"
 #include "version.h"
@@ -355,6 +355,5 @@ int console_run(const struct command_call *call)
 		return 0;
 	if (err.kind == ERROR_NONE)
 		error_set_errno(&err, ERROR_BUG, "console", -r, "the console ended");
-	log_error("%s", err.text);
-	return error_exit_status(err.kind);
+	return output_end(call, &err);
 }

@@ -336,7 +336,8 @@ static void findings_add(const struct console_phone *phone, struct screen_prose 
 	for (size_t i = 0; i < count; i++) {
 		if (i > 0)
 			screen_prose_add(prose, SCREEN_ROLE_TEXT, "");
-		finding_text_add(sd_json_variant_by_index(phone->findings, i), prose);
+		/* here a key tells the hints */
+		finding_text_add(sd_json_variant_by_index(phone->findings, i), false, prose);
 		console_hints_count_add(sd_json_variant_by_index(phone->findings, i), prose);
 	}
 	if (!phone->findings && !phone->left)

@@ -28,6 +28,8 @@ int console_page_says_put(const struct console_model *model, struct console_view
 	_cleanup_(screen_prose_freep) struct screen_prose *prose = NULL;
 	_cleanup_free_ char *question = NULL;
 	unsigned row = space.first, rows = space.end - space.first, lines;
+	/* a long name must not push the answers off a small screen */
+	unsigned most = rows > ARRAY_LEN(answers) ? rows - (unsigned)ARRAY_LEN(answers) : 0;
 	int r = console_prose_new(page, space, &prose);
 
 	if (r < 0)
@@ -36,8 +38,8 @@ int console_page_says_put(const struct console_model *model, struct console_view
 	question = message_format("console-says-title", "phone", console_phone_label(phone), NULL);
 	screen_prose_add(prose, SCREEN_ROLE_STRONG, question ? question : "");
 	lines = screen_prose_lines(prose);
-	screen_prose_put(prose, 0, page, row, 1, rows);
-	row += lines < rows ? lines : rows;
+	screen_prose_put(prose, 0, page, row, 1, most);
+	row += lines < most ? lines : most;
 	row += rows >= CONSOLE_ROWS_ROOMY;
 	for (unsigned i = 0; i < ARRAY_LEN(answers) && row < space.end; i++, row++) {
 		const char key[] = { (char)('1' + i), '\0' };

@@ -107,7 +107,7 @@ static void hints_add(sd_json_variant *finding, struct screen_prose *prose)
 				  line ? line : number);
 }
 
-void finding_text_add(sd_json_variant *finding, struct screen_prose *prose)
+void finding_text_add(sd_json_variant *finding, bool hints, struct screen_prose *prose)
 {
 	_cleanup_free_ char *title = finding_text_title(finding);
 
@@ -118,6 +118,7 @@ void finding_text_add(sd_json_variant *finding, struct screen_prose *prose)
 	row_add(finding, "finding-next", "next", prose);
 	row_add(finding, "finding-cost", "cost", prose);
 	command_add(finding, prose);
-	hints_add(finding, prose);
+	if (hints)
+		hints_add(finding, prose);
 	codes_add(finding, prose);
 }

@@ -22,5 +22,6 @@ enum screen_role finding_text_role(sd_json_variant *finding);
  * frees; NULL only without memory. */
 char *finding_text_title(sd_json_variant *finding);
 
-/* All of it: title, what was seen, what it means, what to do next, what that costs, the command. */
-void finding_text_add(sd_json_variant *finding, struct screen_prose *prose);
+/* All of it: title, what was seen, what it means, what to do next, what that costs, the command;
+ * hints: also how many steps there are to try, and the command that tells them. */
+void finding_text_add(sd_json_variant *finding, bool hints, struct screen_prose *prose);

@@ -174,7 +174,7 @@ int screen_new(struct screen **ret, struct error *err)
 	_cleanup_free_ struct screen *screen = NULL;
 
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
-		return error_set(err, ERROR_UNSUPPORTED, "", 0,
+		return error_set(err, ERROR_UNSUPPORTED, "console", 0,
 				 "the console needs a terminal; without one use list or watch");
 	screen = calloc(1, sizeof(*screen));
 	if (!screen)

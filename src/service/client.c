@@ -85,8 +85,11 @@ int client_reply_error(const char *path, const char *id, sd_json_variant *reply,
 				 text ? text : "the phone did not answer");
 	}
 	if (strcmp(id, SD_VARLINK_ERROR_INVALID_PARAMETER) == 0)
-		return error_set(err, ERROR_USAGE, "service", 0,
-				 "the service does not understand the request");
+		return field_is(reply, "parameter", "phone")
+			   ? error_set(err, ERROR_USAGE, "service", 0,
+				       "no phone can be named so; idevicerescue list shows all")
+			   : error_set(err, ERROR_USAGE, "service", 0,
+				       "the service does not understand the request");
 	if (strcmp(id, SD_VARLINK_ERROR_TIMEOUT) == 0)
 		return error_set(err, ERROR_SILENT, "service", 0, "the service did not answer");
 	if (strcmp(id, SD_VARLINK_ERROR_DISCONNECTED) == 0)

@@ -31,7 +31,7 @@ struct watch {
 	char syspath[SIGHTING_PATH_BYTES];
 	char udid[UDID_BYTES];
 	uint64_t again_ms; /* while waiting */
-	bool waited;       /* one limit has passed: what the phone says then is known */
+	bool waited;       /* a whole limit has passed, and the phone has said nothing else since */
 };
 
 struct dialogs {
@@ -119,6 +119,7 @@ static void on_event(const char *name, sd_json_variant *event, void *user)
 {
 	struct watch *watch = user;
 	const struct phone *phone = watch_phone(watch);
+	bool news;
 
 	if (strcmp(name, "trust") != 0 || !phone)
 		return;
@@ -127,7 +128,15 @@ static void on_event(const char *name, sd_json_variant *event, void *user)
 	if (phone->trust_known && field_is(event, "trust", trust_name(phone->trust)) &&
 	    !field_string(event, "detail"))
 		return;
+	news = phone->trust != trust_from_name(field_string(event, "trust")) ||
+	       phone->detail != trust_detail_from_name(field_string(event, "detail"));
 	take_word(watch, event, field_string(event, "text"));
+	/* somebody is there: that is waited for no longer than at first */
+	if (watch->waited && news) {
+		watch->waited = false;
+		watch->again_ms = 0;
+		watch->link = worker_link_free(watch->link);
+	}
 	watch->dialogs->touched_fn(watch->dialogs->touched_user);
 }
 
@@ -141,6 +150,7 @@ static void on_end(sd_json_variant *result, const struct error *err, void *user)
 		dialogs->touched_fn(dialogs->touched_user);
 		return;
 	}
+	watch->waited = err && err->kind == ERROR_SILENT;
 	if (err) {
 		/* that nobody tapped in time is what it was waiting for, not a failure of it */
 		take_word(watch, result, err->kind == ERROR_SILENT ? NULL : err->text);

@@ -6,6 +6,7 @@
  *   begin ──request──▶ work ──`following`──▶ follow ──result line, or the writer is gone──▶ outcome
  *   adopt ──file is there──────────────────▶ follow
  *      └── not (yet) ──▶ seek ──SEEK_MS later still not: it never began──▶ begin
+ *                         └── it is there, but cannot be read: sought on, until its time is over
  *
  * Nothing is told twice: what a former service has journaled of the file is not journaled again,
  * because only `touched` (which the journal keeps once an attempt) and the result are.
@@ -20,6 +21,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
 	ENGINE_PATH_BYTES = RUN_FOLDER_BYTES + 32,
@@ -43,6 +45,11 @@ bool run_firmware_path(const struct run *run, char ret[static FIRMWARE_PATH_BYTE
 	return n > 0 && n < FIRMWARE_PATH_BYTES;
 }
 
+static void cancel_path(const struct run *run, char ret[static ENGINE_PATH_BYTES])
+{
+	snprintf(ret, ENGINE_PATH_BYTES, "%s/cancel", run->folder);
+}
+
 static void engine_path(const struct run *run, char ret[static ENGINE_PATH_BYTES])
 {
 	snprintf(ret, ENGINE_PATH_BYTES, "%s/engine-%u.jsonl", run->folder, job_engine(run->job));
@@ -54,6 +61,10 @@ static void take_progress(struct run *run, sd_json_variant *event)
 {
 	enum { WHOLE = 1000 };
 
+	if (strcmp(run->guidance, message_find("job-engine-stalled")->text) == 0) {
+		run_guide(run, NULL);
+		run_tell(run);
+	}
 	progress_update(&run->progress, field_string(event, "step") ?: "",
 			field_unsigned(event, "permille", 0), WHOLE, false, clock_now_ms());
 	run->progressed = true;
@@ -72,6 +83,7 @@ static void on_engine_event(const char *name, sd_json_variant *event, void *user
 		if (r < 0)
 			log_error("job %s: its journal cannot be written: %s", run->id,
 				  strerror(-r));
+		run_guide(run, NULL); /* a wish to stop it came too late */
 		run_tell(run);
 	} else if (strcmp(name, "stalled") == 0) {
 		run_guide(run, message_find("job-engine-stalled")->text);
@@ -150,7 +162,7 @@ static void on_restore_event(const char *name, sd_json_variant *event, void *use
 	r = engine_follow(run);
 	if (r < 0) {
 		log_error("job %s: the engine's file cannot be read: %s", run->id, strerror(-r));
-		run_step_fail(run, ERROR_BUG, false, "the engine's file cannot be read");
+		run_enter(run, DOING_SEEK_ENGINE, clock_now_ms() + SEEK_MS);
 	}
 }
 
@@ -229,10 +241,19 @@ void engine_adopt(struct run *run)
 
 void engine_seek(struct run *run)
 {
-	if (clock_now_ms() < run->deadline_ms || engine_follow(run) >= 0)
+	uint64_t now_ms = clock_now_ms();
+	int r = now_ms < run->deadline_ms ? 0 : engine_follow(run);
+
+	if (r >= 0)
 		return;
-	log_notice("job %s: the engine had not begun", run->id);
-	run_begin_step(run);
+	if (r == -ENOENT) {
+		log_notice("job %s: the engine had not begun", run->id);
+		run_begin_step(run);
+	} else if (now_ms < run->step_until_ms + MARGIN_MS) {
+		run_enter(run, DOING_SEEK_ENGINE, now_ms + SEEK_MS);
+	} else {
+		run_step_fail(run, ERROR_BUG, false, "the engine's file cannot be read");
+	}
 }
 
 int engine_stop(struct run *run, struct error *err)
@@ -242,7 +263,7 @@ int engine_stop(struct run *run, struct error *err)
 
 	if (job_is_touched(run->job))
 		return job_cancel(run->job, err); /* says why not */
-	snprintf(path, sizeof(path), "%s/cancel", run->folder);
+	cancel_path(run, path);
 	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, CANCEL_MODE);
 	if (fd < 0)
 		return error_set_errno(err, ERROR_BUG, "kernel", errno,
@@ -251,4 +272,13 @@ int engine_stop(struct run *run, struct error *err)
 	run_guide(run, message_find("job-stopping")->text);
 	run_tell(run);
 	return 0;
+}
+
+void engine_wanted(const struct run *run)
+{
+	char path[ENGINE_PATH_BYTES];
+
+	cancel_path(run, path);
+	if (unlink(path) < 0 && errno != ENOENT)
+		log_warning("job %s: %s cannot be removed: %s", run->id, path, strerror(errno));
 }

@@ -158,6 +158,10 @@ static void compare_links(enum step_kind kind, const struct link_measure *a,
 	bool same_port = strcmp(a->port, b->port) == 0;
 
 	found[0] = '\0';
+	if (a->unknown) {
+		found_add(found, message_format("repair-link-unknown", NULL));
+		return;
+	}
 	if (!b->here) {
 		found_add(found,
 			  message_format(a->here ? "repair-link-gone" : "repair-link-never", NULL));
@@ -187,10 +191,13 @@ static void swap_done(struct run *run, const struct link_measure *after)
 	char found[FOUND_BYTES];
 
 	compare_links(run_step_kind(run), &run->before, after, found);
-	if (measure_to_json(&run->before, &a) >= 0 && measure_to_json(after, &b) >= 0)
-		(void)sd_json_buildo(&facts, SD_JSON_BUILD_PAIR_VARIANT("before", a),
-				     SD_JSON_BUILD_PAIR_VARIANT("after", b),
-				     SD_JSON_BUILD_PAIR_STRING("found", found));
+	if ((run->before.unknown || measure_to_json(&run->before, &a) >= 0) &&
+	    measure_to_json(after, &b) >= 0)
+		(void)sd_json_buildo(
+		    &facts,
+		    SD_JSON_BUILD_PAIR_CONDITION(a != NULL, "before", SD_JSON_BUILD_VARIANT(a)),
+		    SD_JSON_BUILD_PAIR_VARIANT("after", b),
+		    SD_JSON_BUILD_PAIR_STRING("found", found));
 	run_step_done(run, facts, false);
 }
 
@@ -236,8 +243,9 @@ static void begin_measure(struct run *run, const struct phone *phone, worker_end
 
 void guided_begin(struct run *run, const struct phone *phone)
 {
-	run->before = (struct link_measure){ 0 };
-	if (!is_swap(run_step_kind(run)))
+	/* what was there when it began first may have been unplugged while no service ran */
+	run->before = (struct link_measure){ .unknown = run->again };
+	if (!is_swap(run_step_kind(run)) || run->again)
 		await_person(run, phone);
 	else if (phone && phone->on_bus && phone->in_mux)
 		begin_measure(run, phone, on_before_end);

@@ -198,19 +198,27 @@ static bool others_are_here(const struct run *run)
 	return false;
 }
 
+/* All pairings cannot go as things stand: true if it was passed over. */
+static bool passes_store(struct run *run, const struct phone *phone)
+{
+	const char *id = NULL;
+
+	if (!phone || !phone->on_bus)
+		id = "repair-pass-phone-away";
+	else if (others_work(run))
+		id = "repair-pass-others-work";
+	if (id)
+		run_step_passed(run, message_find(id)->text);
+	return id != NULL;
+}
+
 /* Before all pairings go: true if it waits for the person's word, or is passed over. */
 static bool holds_store(struct run *run, const struct phone *phone)
 {
 	if (!repair_in_rung(run))
 		return false;
-	if (!phone || !phone->on_bus) {
-		run_step_passed(run, message_find("repair-pass-phone-away")->text);
+	if (passes_store(run, phone))
 		return true;
-	}
-	if (others_work(run)) {
-		run_step_passed(run, message_find("repair-pass-others-work")->text);
-		return true;
-	}
 	if (!others_are_here(run)) {
 		work_tell_person(run, message_find("repair-store")->text);
 		return false;
@@ -345,6 +353,9 @@ int repair_answer(struct run *run, bool yes, struct error *err)
 	}
 	if (run_step_kind(run) == STEP_FORGET_STORE) {
 		note_answer(run, true);
+		/* minutes may have passed since it was asked */
+		if (passes_store(run, run_phone(run)))
+			return 0;
 		run->step_until_ms =
 		    clock_now_ms() + (uint64_t)step_fact(STEP_FORGET_STORE)->total_s * 1000;
 		work_forget_store(run);

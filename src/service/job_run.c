@@ -275,6 +275,7 @@ void run_begin_step(struct run *run)
 			  run->given_up ? 0 : clock_now_ms() + repair_wait_ms(run, phone));
 		return;
 	}
+	run->again = job_next(run->job) == JOB_ACTION_FOLLOW_STEP || job_attempt(run->job) > 1;
 	if (job_step_begin(run->job, &err) < 0) { /* the job has failed by that, and says so */
 		log_error("job %s: %s", run->id, err.text);
 		run_enter(run, DOING_NOTHING, UINT64_MAX);
@@ -297,6 +298,7 @@ static void run_over(struct run *run)
 	if (r < 0)
 		log_error("job %s: its report cannot be written: %s", run->id, strerror(-r));
 	run_drop_work(run);
+	run_stop_expecting(run);
 	for (size_t i = 0; i < fleet_count(fleet); i++) {
 		const struct phone *phone = fleet_at(fleet, i);
 

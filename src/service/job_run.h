@@ -42,7 +42,8 @@ enum run_doing {
 
 /* A cable and port, as far as they can be measured. */
 struct link_measure {
-	bool here; /* the phone shows up with it; else the rest says nothing */
+	bool unknown; /* by a former service: nothing else is set */
+	bool here;    /* the phone shows up with it; else the rest says nothing */
 	char port[SIGHTING_PORT_BYTES];
 	unsigned speed_mbps, hub_depth;
 	bool troubles_known;
@@ -61,10 +62,11 @@ struct run {
 	enum run_doing doing;
 	struct worker_link *link;
 	struct follow *follow;
-	uint64_t deadline_ms;   /* end of what it is doing, UINT64_MAX none */
-	uint64_t again_ms;      /* AWAIT_MODE: not asked before that */
-	unsigned phone_id;      /* 0: not here yet */
-	unsigned enumeration;   /* the phone's, when the step began */
+	uint64_t deadline_ms; /* end of what it is doing, UINT64_MAX none */
+	uint64_t again_ms;    /* AWAIT_MODE: not asked before that */
+	unsigned phone_id;    /* 0: not here yet */
+	unsigned enumeration; /* the phone's, when the step began */
+	bool again;           /* the step had begun before: what it brings about may be our doing */
 	uint64_t step_until_ms; /* total limit of the step, UINT64_MAX none */
 	bool seen;              /* the phone was on the bus at the last review */
 	bool left;              /* and left: the journal knows */
@@ -230,5 +232,7 @@ void engine_adopt(struct run *run);
 void engine_seek(struct run *run);
 /* Asks it to end, which it does while the phone is untouched. 0, or a negative errno with err. */
 int engine_stop(struct run *run, struct error *err);
+/* The person wants the next one: a wish to stop that the last one heard too late is over. */
+void engine_wanted(const struct run *run);
 /* Where the firmware of the job's plan lies. False: the path is too long. */
 bool run_firmware_path(const struct run *run, char ret[static FIRMWARE_PATH_BYTES]);

@@ -154,7 +154,7 @@ void work_mode(struct run *run, const struct phone *phone)
 	int r;
 
 	if (is_reached(run, phone)) {
-		run_step_done(run, NULL, true);
+		run_step_done(run, NULL, !run->again);
 		return;
 	}
 	r = ask_place(phone, &place);

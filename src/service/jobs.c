@@ -443,6 +443,8 @@ int jobs_answer(struct jobs *jobs, const char *id, const char *consented, struct
 		return r;
 	if (repair_answers(run) != 0)
 		return repair_answer(run, consented != NULL, err);
+	if (consented && job_question(run->job))
+		engine_wanted(run); /* first: an answer in the journal is acted on after a crash */
 	r = job_answer(run->job, consented, err);
 	if (r < 0)
 		return r;

@@ -154,6 +154,8 @@ static void on_end(sd_json_variant *result, const struct error *err, void *user)
 	mux_set_up(mux, false, why);
 	if (why && why->kind == ERROR_SILENT)
 		mux_cure(mux);
+	else if (why)
+		mux->silent = 0; /* it does something else than hang */
 	if (!err) {
 		(void)error_set(&done, ERROR_PROTOCOL, "service", 0,
 				"worker mux-watch ended its watch");

@@ -291,6 +291,12 @@ int on_job(sd_varlink *link, sd_json_variant *parameters, sd_varlink_method_flag
 	return sd_varlink_replybo(link, SD_JSON_BUILD_PAIR_VARIANT("job", object));
 }
 
+/* Of a job that cannot be changed though it may be: no memory, a journal that is too long. */
+static void unchanged(struct error *err)
+{
+	(void)error_set(err, ERROR_BUG, "job", 0, "the job cannot be changed now. Try again");
+}
+
 /* One of the methods that take an id, change the job and answer with it. */
 static int change_job(const struct server *server, sd_varlink *link, sd_json_variant *parameters,
 		      int (*change)(struct jobs *jobs, const char *id, struct error *err))
@@ -302,9 +308,7 @@ static int change_job(const struct server *server, sd_varlink *link, sd_json_var
 	r = dispatch_id(link, parameters, &p);
 	if (r != 0)
 		return r;
-	/* for a job that cannot be changed though it may be: no memory, a journal that is too long
-	 */
-	(void)error_set(&err, ERROR_BUG, "job", 0, "the job cannot be changed now. Try again");
+	unchanged(&err);
 	r = change(server->options.jobs, p.id, &err);
 	if (r == -ENOENT)
 		return reply_no_job(link, p.id);
@@ -365,6 +369,7 @@ int on_answer(sd_varlink *link, sd_json_variant *parameters, sd_varlink_method_f
 	r = sd_varlink_dispatch(link, parameters, table, &p);
 	if (r != 0)
 		return r;
+	unchanged(&err);
 	r = answer(server, &p, &err);
 	if (r == -ENOENT)
 		return reply_no_job(link, p.id);

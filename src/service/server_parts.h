@@ -32,10 +32,12 @@ struct pending {
 	sd_json_variant *disk;         /* of UseCache: the disk that was mounted; NULL none */
 };
 
+enum { DROP_PATH_BYTES = PLAN_ROOM_BYTES + PLAN_DROP_FILE_BYTES };
+
 /* A firmware file that a card has named as going. */
 struct drop_shown {
-	char file[PLAN_DROP_FILE_BYTES]; /* "" none */
-	uint64_t until_ms;               /* how long that counts as read */
+	char path[DROP_PATH_BYTES]; /* "" none */
+	uint64_t until_ms;          /* how long that counts as read */
 };
 
 enum { DROPS_SHOWN_MAX = 4 * PLAN_DROPS_MAX };

@@ -2,9 +2,11 @@
 #include "worker/backup_folder.h"
 #include "base/cleanup.h"
 #include "worker/property_list.h"
+#include "worker/restore_file.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -13,6 +15,8 @@ enum {
 	FILES_MAX = 1000000,
 	LIST_BYTES_MAX = 64 * 1024 * 1024, /* Info.plist holds the icons of all apps */
 	NAME_DIGITS = 40,
+	RAISE_DEPTH = 16, /* well within what restore_folder_remove() reaches */
+	RAISED_MAX = 1000000,
 };
 
 DEFINE_CLEANUP(DIR *, closedir)
@@ -144,4 +148,59 @@ bool backup_found_proves(const struct backup_found *found, bool ended)
 		return found->finished && found->manifest;
 	/* files come one after the other: with two of them, the first is whole */
 	return found->manifest || found->payloads >= 2;
+}
+
+/* --- removing it */
+
+/* Gives a folder that lies too deep a place in the top one. 1 if it did, 0 if there is none, or a
+ * negative errno: -EEXIST, -ENOTEMPTY, -ENOTDIR if something has that name already. Recurses
+ * RAISE_DEPTH times at most. */
+/* NOLINTNEXTLINE(misc-no-recursion) */
+static int raise_one(int top, int parent, const char *name, unsigned depth, const char *raised)
+{
+	_cleanup_(closedirp) DIR *folder = NULL;
+	struct dirent *entry;
+	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), r = 0;
+
+	if (fd < 0)
+		return -errno;
+	folder = fdopendir(fd);
+	if (!folder) {
+		close(fd);
+		return -ENOMEM;
+	}
+	while (r == 0 && (entry = readdir(folder))) {
+		struct stat st;
+
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+		    fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		    !S_ISDIR(st.st_mode))
+			continue;
+		if (depth > 0)
+			r = raise_one(top, fd, entry->d_name, depth - 1, raised);
+		else
+			r = renameat(fd, entry->d_name, top, raised) < 0 ? -errno : 1;
+	}
+	return r;
+}
+
+int backup_folder_remove(int folder_fd, const char *name)
+{
+	int r = restore_folder_remove(folder_fd, name);
+
+	for (unsigned i = 0; r == -ELOOP && i < RAISED_MAX; i++) {
+		_cleanup_close_ int top =
+		    openat(folder_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		char raised[sizeof("raised-4294967295")];
+		int moved;
+
+		if (top < 0)
+			return -errno;
+		snprintf(raised, sizeof(raised), "raised-%u", i);
+		moved = raise_one(top, folder_fd, name, RAISE_DEPTH, raised);
+		if (moved < 0 && moved != -EEXIST && moved != -ENOTEMPTY && moved != -ENOTDIR)
+			return moved;
+		r = restore_folder_remove(folder_fd, name);
+	}
+	return r;
 }

@@ -29,3 +29,7 @@ int backup_folder_measure(int folder_fd, const char *udid, struct backup_found *
 /* Is it proven that this phone can be backed up here? With `ended`, the program ended by itself
  * with success: then everything must be whole; else what came before it was stopped. */
 bool backup_found_proves(const struct backup_found *found, bool ended);
+
+/* Removes FOLDER/name with all that is in it, however deep the phone nested its folders. Nothing
+ * that a link leads to. Returns 0, also if it was not there, or a negative errno. */
+int backup_folder_remove(int folder_fd, const char *name);

@@ -19,7 +19,6 @@
 #include "worker/engine_output.h"
 #include "worker/lifeline.h"
 #include "worker/reply.h"
-#include "worker/restore_file.h"
 #include "worker/session.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -64,7 +63,7 @@ enum why {
 	WHY_ENOUGH,
 	WHY_TIME,
 	WHY_SILENCE,
-	WHY_UNPLUGGED,
+	WHY_LEFT, /* the phone, or usbmuxd */
 	WHY_CANCELLED,
 	WHY_NO_SPACE,
 };
@@ -78,6 +77,8 @@ struct proof {
 	int exit_status;
 	enum why why;
 	bool killed, passcode_told;
+	bool cancelled;    /* nobody listens any more; maybe after `why` */
+	struct error gone; /* of WHY_LEFT */
 	uint64_t began_ms, news_ms, look_ms, phone_ms,
 	    kill_ms; /* kill_ms 0: it is not being ended */
 	struct backup_found found, told;
@@ -152,6 +153,18 @@ static void end(struct proof *p, enum why why, unsigned grace_ms)
 	(void)kill(-p->pid, SIGINT);
 }
 
+/* Whoever cancels does not wait for the grace of another end: they would kill us, and what came of
+ * the phone would stay here. */
+static void cancel(struct proof *p)
+{
+	uint64_t due_ms = clock_now_ms() + CANCEL_GRACE_MS;
+
+	p->cancelled = true;
+	end(p, WHY_CANCELLED, CANCEL_GRACE_MS);
+	if (p->kill_ms > due_ms)
+		p->kill_ms = due_ms;
+}
+
 static void kill_if_due(struct proof *p)
 {
 	if (p->kill_ms == 0 || p->killed || clock_now_ms() < p->kill_ms)
@@ -207,6 +220,9 @@ static uint64_t disk_free(int fd)
 
 static void look_at_folder(struct proof *p)
 {
+	/* idevicebackup2 does not notice a full disk, and leaves damaged files */
+	if (disk_free(p->proof_fd) < disk_kept / 2)
+		end(p, WHY_NO_SPACE, GRACE_MS);
 	if (backup_folder_measure(p->proof_fd, p->wish->udid, &p->found) < 0)
 		return;
 	if (p->found.bytes != p->told.bytes || p->found.files != p->told.files) {
@@ -216,9 +232,6 @@ static void look_at_folder(struct proof *p)
 	}
 	if (p->found.bytes >= p->wish->limit_bytes)
 		end(p, WHY_ENOUGH, GRACE_MS);
-	/* idevicebackup2 does not notice a full disk, and leaves damaged files */
-	if (disk_free(p->proof_fd) < disk_kept / 2)
-		end(p, WHY_NO_SPACE, GRACE_MS);
 }
 
 static void watch(struct proof *p)
@@ -232,8 +245,8 @@ static void watch(struct proof *p)
 	}
 	if (now_ms >= p->phone_ms) {
 		p->phone_ms = now_ms + PHONE_MS;
-		if (handset_find(p->wish->udid, NULL) < 0)
-			end(p, WHY_UNPLUGGED, CANCEL_GRACE_MS);
+		if (handset_left(p->wish->udid, "usbmuxd", 0, &p->gone) < 0)
+			end(p, WHY_LEFT, CANCEL_GRACE_MS);
 	}
 	if (now_ms - p->began_ms >= p->wish->limit_s * MS_PER_S)
 		end(p, WHY_TIME, GRACE_MS);
@@ -254,15 +267,15 @@ static void follow(struct proof *p)
 {
 	while (!p->exited || p->terminal >= 0) {
 		struct pollfd fds[] = {
-			{ .fd = p->kill_ms == 0 ? STDIN_FILENO : -1 },
-			{ .fd = p->kill_ms == 0 ? p->signal_fd : -1, .events = POLLIN },
+			{ .fd = p->cancelled ? -1 : STDIN_FILENO },
+			{ .fd = p->cancelled ? -1 : p->signal_fd, .events = POLLIN },
 			{ .fd = p->terminal, .events = POLLIN },
 			{ .fd = p->exited ? -1 : p->pid_fd, .events = POLLIN },
 		};
 		int n = poll(fds, ARRAY_LEN(fds), LOOK_MS / 2);
 
 		if (n > 0 && is_cancelled(&fds[0], &fds[1]))
-			end(p, WHY_CANCELLED, CANCEL_GRACE_MS);
+			cancel(p);
 		if (p->terminal >= 0)
 			read_terminal(p);
 		reap(p);
@@ -286,8 +299,9 @@ static int why_not(const struct proof *p, struct error *err)
 	case WHY_ENOUGH:
 		return error_set(err, ERROR_PROTOCOL, "worker", 0,
 				 "The phone sends bytes, but no file of its backup is whole");
-	case WHY_UNPLUGGED:
-		return error_set(err, ERROR_UNPLUGGED, "usbmuxd", 0, "The phone was unplugged");
+	case WHY_LEFT:
+		return error_set(err, p->gone.kind, p->gone.origin, p->gone.code, "%s",
+				 p->gone.text);
 	case WHY_CANCELLED:
 		return error_set(err, ERROR_CANCELLED, "worker", 0, "The backup was cancelled");
 	case WHY_NO_SPACE:
@@ -418,7 +432,7 @@ static int room_check(const struct wish *wish, int folder_fd, struct error *err)
 
 static int proof_folder_make(int folder_fd, int *ret, struct error *err)
 {
-	int r = restore_folder_remove(folder_fd, proof_name);
+	int r = backup_folder_remove(folder_fd, proof_name);
 
 	if (r == 0 && mkdirat(folder_fd, proof_name, FOLDER_MODE) < 0)
 		r = -errno;
@@ -455,6 +469,6 @@ int backup_proof_run(const struct request *request, sd_json_variant **ret_fields
 		return r;
 	proof.proof_fd = proof_fd;
 	r = run_program(&proof, ret_fields, err);
-	(void)restore_folder_remove(folder_fd, proof_name);
+	(void)backup_folder_remove(folder_fd, proof_name);
 	return r;
 }

@@ -42,18 +42,36 @@ int handset_find(const char *udid, struct error *err)
 	return 0;
 }
 
+int handset_left(const char *udid, const char *origin, int code, struct error *err)
+{
+	struct error missing = {};
+	int r = handset_find(udid, &missing);
+
+	if (r == 0)
+		return 0;
+	if (missing.kind == ERROR_NO_PHONE)
+		return error_set(err, ERROR_UNPLUGGED, origin, code, "The phone was unplugged");
+	if (err)
+		*err = missing;
+	return r;
+}
+
 /* lockdownd_client_new() has one code for every way not to connect, and asks at once: what the port
  * itself says is found out by a connection of its own. */
 static int try_port(idevice_t device, const char *udid, struct error *err)
 {
 	idevice_connection_t connection = NULL;
 	idevice_error_t e = idevice_connect(device, LOCKDOWN_PORT, &connection);
+	int r;
 
 	if (e == IDEVICE_E_SUCCESS) {
 		idevice_disconnect(connection);
 		return 0;
 	}
-	if (e == IDEVICE_E_NO_DEVICE || handset_find(udid, NULL) < 0)
+	r = handset_left(udid, "usbmuxd", e, err);
+	if (r < 0)
+		return r;
+	if (e == IDEVICE_E_NO_DEVICE)
 		return error_set(err, ERROR_UNPLUGGED, "usbmuxd", e, "The phone left usbmuxd");
 	if (e == IDEVICE_E_CONNREFUSED)
 		return error_set(err, ERROR_REFUSED, "usbmuxd", e,
@@ -91,8 +109,12 @@ int handset_open(const char *udid, struct inquiry *inquiry, struct handset *ret,
 		return r;
 	text_copy(handset.udid, sizeof(handset.udid), udid);
 	idevice_error_t e = idevice_new_with_options(&handset.device, udid, IDEVICE_LOOKUP_USBMUX);
-	if (e != IDEVICE_E_SUCCESS)
-		return error_set(err, ERROR_UNPLUGGED, "usbmuxd", e, "The phone left usbmuxd");
+	if (e != IDEVICE_E_SUCCESS) {
+		r = handset_left(udid, "usbmuxd", e, err);
+		return r < 0 ? r
+			     : error_set(err, ERROR_UNPLUGGED, "usbmuxd", e,
+					 "The phone left usbmuxd");
+	}
 	r = inquiry ? try_port(handset.device, udid, err) : 0;
 	if (r < 0)
 		return r;
@@ -143,14 +165,12 @@ void handset_done(struct handset *handset)
 
 int handset_failed(const char *udid, int code, struct error *err)
 {
-	/* a connection that broke has one of these: is it because the phone left? */
+	/* a connection that broke has one of these: is it because somebody left? */
 	bool broke = code == LOCKDOWN_E_MUX_ERROR || code == LOCKDOWN_E_UNKNOWN_ERROR ||
 		     code == LOCKDOWN_E_PLIST_ERROR || code == LOCKDOWN_E_SSL_ERROR;
+	int r = broke ? handset_left(udid, "lockdownd", code, err) : 0;
 
-	if (broke && handset_find(udid, NULL) < 0)
-		return error_set(err, ERROR_UNPLUGGED, "lockdownd", code,
-				 "The phone was unplugged");
-	return lockdownd_error_set(err, code);
+	return r < 0 ? r : lockdownd_error_set(err, code);
 }
 
 int handset_identity(plist_t values, const char *udid, sd_json_variant **identity,

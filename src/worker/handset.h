@@ -31,6 +31,12 @@ struct handset {
 int handset_find(const char *udid, struct error *err);
 
 /*
+ * A connection broke: did the phone leave, or usbmuxd? Returns 0 if both are there; else a negative
+ * errno with err (may be NULL) set: ERROR_UNPLUGGED with origin and code, or ERROR_NO_SERVICE.
+ */
+int handset_left(const char *udid, const char *origin, int code, struct error *err);
+
+/*
  * Connects. inquiry (may be NULL) learns when the port was reached. Returns 0 (the caller ends it
  * with handset_done()), or a negative errno with err set: as handset_find(), ERROR_UNPLUGGED,
  * ERROR_REFUSED (also while it boots), ERROR_SILENT.
@@ -46,7 +52,7 @@ int handset_type(const struct handset *handset, struct inquiry *inquiry, enum mo
 		 struct error *err);
 
 /* What lockdownd's code (never success) means here: a connection that broke may mean that the phone
- * left. Returns the negative errno of error_set(). */
+ * left, or usbmuxd. Returns the negative errno of error_set(). */
 int handset_failed(const char *udid, int code, struct error *err);
 
 /*

@@ -126,8 +126,9 @@ static int set_text(int context, const char *name, const char *value)
 }
 
 /*
- * NTFS: on any doubt the driver is to fall back to read-only (its default is to go on writing). ext
- * that is only looked at: its journal is left alone.
+ * On any doubt the driver is to fall back to read-only: NTFS would go on writing, and ext do what
+ * the disk itself says, which may be to panic. ext that is only looked at: its journal is left
+ * alone.
  */
 static int set_options(int context, const struct host_volume *volume, enum host_access access)
 {
@@ -136,7 +137,7 @@ static int set_options(int context, const struct host_volume *volume, enum host_
 
 	if (r == 0 && access == HOST_LOOK)
 		r = set_flag(context, "ro");
-	if (r == 0 && windows)
+	if (r == 0)
 		r = set_text(context, "errors", "remount-ro");
 	if (r == 0 && windows)
 		r = set_flag(context, "nocase");

@@ -57,7 +57,7 @@ static const struct {
 	const char *format;
 } texts[] = {
 	{ CURLE_COULDNT_RESOLVE_HOST, "%s cannot be found: this computer has no network or no name "
-				      "server. Connect it by cable or Wi-Fi, then try again" },
+				      "server. Connect it to the internet, then try again" },
 	{ CURLE_COULDNT_CONNECT, "%s cannot be reached: there is no way into the internet, or a "
 				 "firewall forbids it. Check the network, then try again" },
 	{ CURLE_OPERATION_TIMEDOUT,

@@ -75,6 +75,10 @@ int mode_enter_recovery(const struct mode_phone *phone, struct error *err)
 static int relay_failed(const struct mode_phone *phone, diagnostics_relay_error_t code,
 			struct error *err)
 {
+	int r = handset_left(phone->udid, "diagnostics_relay", code, err);
+
+	if (r < 0)
+		return r;
 	if (code == DIAGNOSTICS_RELAY_E_UNKNOWN_REQUEST)
 		return error_set(err, ERROR_UNSUPPORTED, "diagnostics_relay", code,
 				 "The phone does not know how to restart");
@@ -121,8 +125,10 @@ int mode_restart_restore(const struct mode_phone *phone, struct error *err)
 		e = restored_reboot(restored);
 	if (e == RESTORE_E_SUCCESS || has_left(phone))
 		return 0;
-	return error_set(err, ERROR_PROTOCOL, "restored", e,
-			 "The phone did not take the command to restart");
+	r = handset_left(phone->udid, "restored", e, err);
+	return r < 0 ? r
+		     : error_set(err, ERROR_PROTOCOL, "restored", e,
+				 "The phone did not take the command to restart");
 }
 
 /*

@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "worker/property_list.h"
+#include <openssl/decoder.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
@@ -57,12 +58,26 @@ static X509 *certificate_read(plist_t record, const char *key)
 	return certificate;
 }
 
+/* Of these kinds and no other: of a DSA key OpenSSL works out the public half while it reads, which
+ * takes hours for one as large as a record may hold. */
 static EVP_PKEY *key_read(plist_t record, const char *key)
 {
-	BIO *bio = bio_of(record, key);
-	EVP_PKEY *private = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL) : NULL;
+	static const char *const kinds[] = { "RSA", "EC" };
+	EVP_PKEY *private = NULL;
 
-	BIO_free(bio);
+	for (size_t i = 0; !private && i < ARRAY_LEN(kinds); i++) {
+		BIO *bio = bio_of(record, key);
+		OSSL_DECODER_CTX *decoder =
+		    bio ? OSSL_DECODER_CTX_new_for_pkey(&private, "PEM", NULL, kinds[i],
+							EVP_PKEY_KEYPAIR, NULL, NULL)
+			: NULL;
+
+		if (decoder &&
+		    OSSL_DECODER_CTX_set_pem_password_cb(decoder, no_passphrase, NULL) == 1)
+			(void)OSSL_DECODER_from_bio(decoder, bio);
+		OSSL_DECODER_CTX_free(decoder);
+		BIO_free(bio);
+	}
 	ERR_clear_error();
 	return private;
 }

@@ -17,6 +17,7 @@ static const char identity_file[] = "SystemConfiguration.plist";
 static const char marker_file[] = "kept.json";
 static const char marker_text[] = "{\"v\":1}\n";
 static const char ending[] = ".plist";
+static const char part_ending[] = ".part"; /* file_write_whole() */
 
 DEFINE_CLEANUP(DIR *, closedir)
 
@@ -165,11 +166,38 @@ int record_store_list(const char *folder, struct record_entry *ret, size_t max, 
 
 /* --- removing */
 
-static int remove_all(int folder, const struct names *names, size_t *ret_gone)
+/* Is it what is left of one of our files when the power failed while it was written? */
+static bool is_part(const char *name)
 {
-	size_t gone = 0;
-	int r;
+	char whole[RECORD_UDID_BYTES + sizeof(ending)];
+	size_t n = strlen(name), end = sizeof(part_ending) - 1;
 
+	if (n <= end || n - end >= sizeof(whole) || strcmp(name + n - end, part_ending) != 0)
+		return false;
+	memcpy(whole, name, n - end);
+	whole[n - end] = '\0';
+	return record_file_name(whole) || strcmp(whole, identity_file) == 0 ||
+	       strcmp(whole, marker_file) == 0;
+}
+
+static int remove_parts(DIR *folder)
+{
+	struct dirent *entry;
+	int r = 0;
+
+	rewinddir(folder);
+	while (r >= 0 && (errno = 0, entry = readdir(folder)) != NULL)
+		r = is_part(entry->d_name) ? remove_file(dirfd(folder), entry->d_name) : 0;
+	return r < 0 ? r : -errno;
+}
+
+static int remove_all(DIR *open_folder, const struct names *names, size_t *ret_gone)
+{
+	int folder = dirfd(open_folder), r = remove_parts(open_folder);
+	size_t gone = 0;
+
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < names->count; i++) {
 		r = remove_file(folder, names->list[i]);
 		if (r < 0)
@@ -187,7 +215,7 @@ int record_store_remove(const char *folder, const char *udid, size_t *ret_gone)
 {
 	_cleanup_free_ struct names *names = NULL;
 	_cleanup_(closedirp) DIR *open_folder = NULL;
-	char name[RECORD_UDID_BYTES + sizeof(ending)];
+	char name[RECORD_UDID_BYTES + sizeof(ending)], part[sizeof(name) + sizeof(part_ending)];
 	int fd = names_read(folder, &open_folder, &names), r;
 
 	if (fd == -ENOENT) { /* there have never been any */
@@ -197,11 +225,14 @@ int record_store_remove(const char *folder, const char *udid, size_t *ret_gone)
 	if (fd < 0)
 		return fd;
 	if (!udid)
-		return remove_all(fd, names, ret_gone);
+		return remove_all(open_folder, names, ret_gone);
 	r = snprintf(name, sizeof(name), "%s%s", udid, ending);
 	if (r < 0 || (size_t)r >= sizeof(name) || !record_file_name(name))
 		return -EINVAL;
-	r = remove_file(fd, name);
+	snprintf(part, sizeof(part), "%s%s", name, part_ending);
+	r = remove_file(fd, part);
+	if (r >= 0)
+		r = remove_file(fd, name);
 	if (r < 0)
 		return r;
 	*ret_gone = (size_t)r;
@@ -250,6 +281,19 @@ static int copy_records(int from, const struct names *names, int to, size_t *ret
 	return 0;
 }
 
+/* The identity is worth copying if it names this computer. */
+static bool identity_is_whole(int folder)
+{
+	_cleanup_(plist_freep) plist_t identity = NULL;
+	_cleanup_free_ char *bytes = NULL;
+	size_t n;
+
+	if (read_file(folder, identity_file, &bytes, &n) < 0)
+		return false;
+	identity = property_list_parse(bytes, n);
+	return identity && property_list_text(identity, "SystemBUID");
+}
+
 int record_copy_keep(const char *store, const char *copy, size_t *ret_written)
 {
 	_cleanup_free_ struct names *names = NULL;
@@ -268,7 +312,7 @@ int record_copy_keep(const char *store, const char *copy, size_t *ret_written)
 		return from_fd;
 	if (from_fd >= 0)
 		r = copy_records(from_fd, names, to_fd, &written);
-	if (r == 0 && from_fd >= 0) {
+	if (r == 0 && from_fd >= 0 && identity_is_whole(from_fd)) {
 		r = copy_file(from_fd, to_fd, identity_file);
 		if (r > 0)
 			written++;
@@ -297,24 +341,11 @@ int record_copy_unkeep(const char *copy, size_t *ret_gone)
 	if (r >= 0)
 		r = folder_sync(fd);
 	if (r >= 0)
-		r = remove_all(fd, names, ret_gone);
+		r = remove_all(folder, names, ret_gone);
 	if (r < 0)
 		return r;
 	(void)rmdir(copy); /* it stays if somebody else has put something there */
 	return 0;
-}
-
-/* The identity is worth copying if it names this computer. */
-static bool identity_is_whole(int folder)
-{
-	_cleanup_(plist_freep) plist_t identity = NULL;
-	_cleanup_free_ char *bytes = NULL;
-	size_t n;
-
-	if (read_file(folder, identity_file, &bytes, &n) < 0)
-		return false;
-	identity = property_list_parse(bytes, n);
-	return identity && property_list_text(identity, "SystemBUID");
 }
 
 int record_copy_load(const char *copy, const char *store, size_t *ret_loaded)

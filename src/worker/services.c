@@ -51,7 +51,7 @@ int services_try(const struct handset *handset, int *ret_code, struct error *err
 	static const char name[] = "com.apple.mobile.notification_proxy";
 	_cleanup_(lockdownd_service_descriptor_freep) lockdownd_service_descriptor_t service = NULL;
 	lockdownd_error_t e = lockdownd_start_service(handset->client, name, &service);
-	int answer;
+	int answer, r;
 
 	if (ret_code)
 		*ret_code = e;
@@ -60,9 +60,9 @@ int services_try(const struct handset *handset, int *ret_code, struct error *err
 	answer = farewell(handset, service);
 	if (answer == PROPERTY_LIST_SERVICE_E_SUCCESS)
 		return 0;
-	if (handset_find(handset->udid, NULL) < 0)
-		return error_set(err, ERROR_UNPLUGGED, "usbmuxd", answer,
-				 "The phone was unplugged");
+	r = handset_left(handset->udid, "usbmuxd", answer, err);
+	if (r < 0)
+		return r;
 	return error_set(
 	    err, answer == PROPERTY_LIST_SERVICE_E_RECEIVE_TIMEOUT ? ERROR_SILENT : ERROR_PROTOCOL,
 	    "notification_proxy", answer,
@@ -121,8 +121,10 @@ static service_error_t receive(service_client_t client, char *to, size_t n)
 
 static int media_failed(const struct handset *handset, service_error_t e, struct error *err)
 {
-	if (handset_find(handset->udid, NULL) < 0)
-		return error_set(err, ERROR_UNPLUGGED, "afc", e, "The phone was unplugged");
+	int r = handset_left(handset->udid, "afc", e, err);
+
+	if (r < 0)
+		return r;
 	if (e == SERVICE_E_TIMEOUT)
 		return error_set(err, ERROR_SILENT, "afc", e,
 				 "The phone does not list its media folder");

@@ -87,7 +87,7 @@ static void take_locked(struct session *session, int code)
 }
 
 /* A session opened: does a service start, too? 0, or a negative errno with err set when the phone
- * left. */
+ * left, or usbmuxd. */
 static int try_service(struct session *session, struct inquiry *inquiry, struct error *err)
 {
 	int code = 0;
@@ -96,7 +96,8 @@ static int try_service(struct session *session, struct inquiry *inquiry, struct 
 	if (r == 0) {
 		inquiry_reached(inquiry, REACHED_SERVICE);
 		code = services_try_files(&session->handset);
-	} else if (session->reason.kind == ERROR_UNPLUGGED) {
+	} else if (session->reason.kind == ERROR_UNPLUGGED ||
+		   session->reason.kind == ERROR_NO_SERVICE) {
 		*err = session->reason;
 		return r;
 	}

@@ -54,10 +54,16 @@ int unpair_run(const char *udid, struct inquiry *inquiry, struct error *err)
 	if (r < 0)
 		return r;
 	r = say_it(udid, inquiry, err);
-	if (r == 0)
-		r = see_it(udid, record.judged.host_id, err);
 	if (r < 0)
 		return r;
+	r = see_it(udid, record.judged.host_id, err);
+	if (r < 0) {
+		int there = record_read(udid, NULL, NULL);
+
+		if (there >= 0)
+			inquiry_record(inquiry, there > 0, record.judged.broken);
+		return r;
+	}
 	r = record_forget(udid, err);
 	if (r < 0) {
 		inquiry_detail(inquiry, "record-unwritable");

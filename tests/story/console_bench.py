@@ -18,7 +18,7 @@ from native_service import ENVIRONMENT, PROGRAM
 TREE = Path(__file__).resolve().parents[2]
 WORKER = str(TREE / "tests" / "story" / "console_worker.py")
 GOLDEN = TREE / "tests" / "story" / "golden" / "console"
-LIMIT_S = 20
+LIMIT_S = 40
 # handle_segv: a crash is for the console's own handler. The terminal's size is asked of the terminal, not taken from
 # variables (pytest's parallel runs set them).
 CONSOLE_ENVIRONMENT = {

@@ -22,7 +22,7 @@ import time
 
 from simphone import ENVIRONMENT, SimPhone, program
 
-LIMIT = 20  # seconds, for anything that is awaited
+LIMIT = 40  # seconds, for anything that is awaited
 PREFLIGHT = 3  # seconds that usbmuxd's own pairing takes at most, when it is not lost
 POLL_SECONDS = 0.01
 # usbmuxd's places are fixed: it gets a /run and a /var/lib of its own to look at

@@ -10,7 +10,7 @@ BINARY, PLIST = 0, 1             # versions
 RESULT, CONNECT, LISTEN, ATTACHED, DETACHED, PAIRED, PLIST_MESSAGE = 1, 2, 3, 4, 5, 6, 8
 OK, BAD_COMMAND, BAD_DEVICE, REFUSED, BAD_VERSION = 0, 1, 2, 3, 6
 LOCKDOWN_PORT = 62078
-LIMIT = 10  # seconds
+LIMIT = 20  # seconds
 
 
 class MuxClient:

@@ -6,7 +6,7 @@ import re
 import signal
 import socket
 
-from native_service import Service, iboot, until
+from native_service import LIMIT, Service, iboot, until
 from rescue_bed import await_lock
 
 INTERFACE = "org.idevicerescue."
@@ -226,11 +226,13 @@ class Bed(Service):
         self.mux("mux-up")
         for phone in self.phones_here:
             phone.show()
+        here = {phone.key for phone in self.phones_here if phone.here}
+        self.until_phones(lambda phones: here <= {phone["key"] for phone in phones})
 
     def call(self, method, **parameters):
         """(parameters of the reply, None) or (those of the error, its name)."""
         with socket.socket(socket.AF_UNIX) as link:
-            link.settimeout(20)
+            link.settimeout(LIMIT)
             link.connect(str(self.socket))
             call = {"method": INTERFACE + method, "parameters": parameters}
             link.sendall(json.dumps(call).encode() + b"\0")

@@ -13,7 +13,7 @@ TREE = Path(__file__).resolve().parents[2]
 BUILD = TREE / os.environ.get("IDR_BUILD", "build/asan")  # where the programs are
 PROGRAM = BUILD / "idevicerescue"
 FAKE_WORKER = TREE / "tests/unit/fake_worker"
-LIMIT = 20  # seconds, for anything that is awaited
+LIMIT = 40  # seconds, for anything that is awaited
 ENVIRONMENT = {
     **os.environ,
     "LC_ALL": "C.UTF-8",

@@ -30,7 +30,7 @@ __all__ = ["Cli", "ENDS", "LIMIT", "PROGRAM", "Rescue", "await_lock", "hosts_tex
 TREE = pathlib.Path(__file__).resolve().parents[2]
 BUILD = TREE / os.environ.get("IDR_BUILD", "build/asan")
 PROGRAM, WORKER = BUILD / "idevicerescue", BUILD / "idevicerescue-worker"
-LIMIT = 30  # seconds, for anything that is awaited without a limit of its own
+LIMIT = 60  # seconds, for anything that is awaited without a limit of its own
 RESTORE_LIMIT = 90
 POLL_SECONDS = 0.02
 ENDS = {"done", "failed", "cancelled"}
@@ -292,10 +292,9 @@ class Rescue:
     def ecid(self):
         return f"ecid:{self.phone.state()['ecid']}"
 
-    def last4(self):
-        """What a person types: of the serial number if it is known, else of the ECID."""
-        phone = self.phones()[0]
-        return (phone.get("serial_number") or phone["ecid"])[-4:]
+    def last4(self, plan):
+        """What a person types: of the number that the plan asks for."""
+        return self.phones()[0]["serial_number" if "serial" in plan["confirm_hint"] else "ecid"][-4:]
 
     # ---- jobs
 
@@ -312,7 +311,8 @@ class Rescue:
     def start_erase(self, *more):
         """With the consent that a person gives: plan, read, type."""
         plan = self.ok("plan", self.ecid, "erase", *more)["plan"]
-        return self.start("restore", self.ecid, "--erase", *more, "--consent", plan["token"], "--confirm", self.last4())
+        return self.start("restore", self.ecid, "--erase", *more, "--consent", plan["token"],
+                          "--confirm", self.last4(plan))
 
     def until_job(self, name, condition, limit=RESTORE_LIMIT):
         """The job once condition(job) holds; AssertionError with the job if that does not come."""
@@ -322,8 +322,9 @@ class Rescue:
             result = self.json("job", "show", name)
             if result["exit"] == 12:  # the service is being started again
                 return None
-            last.update(result.get("job", {}))
-            return last if condition(last) else None
+            last.clear()  # what it does not say any more is not so any more
+            last.update(result["job"] if "job" in result else {"state": "none", **result})
+            return last if "job" in result and condition(last) else None
 
         return dict(until(lambda: f"the job as wanted; it is {json.dumps(last)}\n{self.log_tail()}", look, limit))
 

@@ -74,7 +74,7 @@ class Restore(SimPhone):
                          **{**FAST, **settings})
         self.ipsw, self.apple = ipsw, apple
 
-    def pair(self, limit=10):
+    def pair(self, limit=30):
         """The person trusts this host, which then holds a record: only trusted hosts read nonces."""
         self.control("set trust_after_ms 1")
         end = time.monotonic() + limit

@@ -187,4 +187,4 @@ class Job:
         def child():
             path = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
             return pathlib.Path(path).read_text().split() if os.path.exists(path) else None
-        return int(until("the engine", child, 10)[0])
+        return int(until("the engine", child, 30)[0])

@@ -23,7 +23,7 @@ __all__ = ["SimPhone", "SimPhoneError", "TREE"]
 
 TREE = pathlib.Path(__file__).resolve().parents[2]
 PROGRAMS = {"asan": TREE / "build/simphone-asan", "plain": TREE / "build/simphone"}
-LIMIT = 20  # seconds, for anything that is awaited
+LIMIT = 40  # seconds, for anything that is awaited
 POLL_SECONDS = 0.01
 SEE_RECORDS = ('mount -t tmpfs none /var/lib && mkdir /var/lib/lockdown && mount --bind "$1" /var/lib/lockdown && '
                'shift && exec "$@"')
@@ -170,6 +170,10 @@ class SimPhone:
         """The events of that name with these fields, from number `after` on."""
         return [entry for entry in self.events()[after:]
                 if entry["event"] == event and all(entry.get(key) == value for key, value in fields.items())]
+
+    def number_of(self, entry):
+        """For wait_event(after=…): what comes after this event of the log."""
+        return self.events().index(entry) + 1
 
     def wait_event(self, wanted, seconds=LIMIT, after=0, **fields):
         """The first event from number `after` on (len(phone.events()) is now) that fits. wanted: its name, with fields;

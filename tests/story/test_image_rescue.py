@@ -108,8 +108,10 @@ class Handset:
             time.sleep(1)
 
     def until_listed(self, limit=2 * MINUTE, **wanted):
-        return self.until(lambda: f"{wanted}; it is {self.listed()}\n{self.journal()}",
-                          lambda: all(self.listed().get(key) == value for key, value in wanted.items()), limit)
+        def is_so():
+            listed = self.listed()
+            return all(listed.get(key) == value for key, value in wanted.items())
+        return self.until(lambda: f"{wanted}; it is {self.listed()}\n{self.journal()}", is_so, limit)
 
     def journal(self):
         return self.machine.run("journalctl -b --no-pager -n 100").stdout
@@ -124,8 +126,10 @@ class Handset:
         last = {}
 
         def look():
-            last.update(self.job(name))
-            return dict(last) if condition(last) else None
+            result = self.ask(f"job show {name}")
+            last.clear()  # what it does not say any more is not so any more
+            last.update(result.get("job", result))  # no job: the service is being started again
+            return dict(last) if "job" in result and condition(last) else None
         try:
             return self.until("the job as wanted", look, limit)
         except AssertionError as error:
@@ -153,11 +157,12 @@ class Handset:
 
     def start_erase(self):
         plan = self.ask(f"plan {self.ecid} erase")["plan"]
-        return self.start(f"restore {self.ecid} --erase --consent {plan['token']} --confirm {self.last4()}")
+        return self.start(f"restore {self.ecid} --erase --consent {plan['token']} "
+                          f"--confirm {self.last4(plan)}")
 
-    def last4(self):
-        listed = self.listed()
-        return (listed.get("serial_number") or listed["ecid"])[-4:]
+    def last4(self, plan):
+        """Of the number that the plan asks for."""
+        return self.listed()["serial_number" if "serial" in plan["confirm_hint"] else "ecid"][-4:]
 
     def tap_trust(self, limit=3 * MINUTE):
         self.until("the dialog is on the screen", lambda: self.state()["dialog"] == "asking", limit)
@@ -210,8 +215,8 @@ def test_the_story(machine, servers):
     assert phone.ask(f"job answer {name} --yes")["exit"] in {2, 6}
     phone.control("set fail_at none")
     phone.control("set stale_record no")
-    question = phone.job(name)["question"]
-    answered = phone.ask(f"job answer {name} --yes --consent {question['plan']['token']} --confirm {phone.last4()}")
+    plan = phone.job(name)["question"]["plan"]
+    answered = phone.ask(f"job answer {name} --yes --consent {plan['token']} --confirm {phone.last4(plan)}")
     assert answered["exit"] == 0, answered
     job = phone.tap_whenever_asked(name)
     phone.must_be_done(job)
@@ -288,7 +293,7 @@ def test_refused_by_the_signing_server(machine, servers):
     try:
         plan = phone.ask(f"plan {phone.ecid} erase").get("plan") or phone.ask(f"plan {phone.ecid} erase")
         assert "token" in plan, plan
-        result = phone.ask(f"restore {phone.ecid} --erase --consent {plan['token']} --confirm {phone.last4()}", 300)
+        result = phone.ask(f"restore {phone.ecid} --erase --consent {plan['token']} --confirm {phone.last4(plan)}", 300)
     finally:
         servers.tss.behave_normally()
     assert result["exit"] == 8, result

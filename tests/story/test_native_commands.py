@@ -4,6 +4,7 @@ import copy
 import json
 import os
 import pty
+import shlex
 import signal
 import subprocess
 import sys
@@ -237,6 +238,13 @@ def test_plan(service, tmp_path):
     assert service.calls[2][1] == {"phone": "iPhone14,5", "goal": "update"}
     lost = run(service, "plan", "Anna", "erase", "--file", tmp_path / "none")
     assert lost.returncode == 7 and len(service.calls) == 3
+    # the command can be copied into a shell, whatever the file is called
+    odd = tmp_path / "Anna's $(reboot).ipsw"
+    odd.write_text("")
+    printed = run(service, "plan", "Anna", "erase", "--file", odd).stdout
+    command = next(line for line in printed.splitlines() if line.startswith("  idevicerescue restore "))
+    words = shlex.split(command)
+    assert words[words.index("--file") + 1] == str(odd)
 
 
 def test_erase_without_consent_never_starts(service):
@@ -527,6 +535,8 @@ def test_with_the_real_service(tmp_path):
     assert (plan["data"], plan.get("token")) == ("kept", None)
     assert made.json("trust", "check", "1-2")["exit"] == 5
     assert made.json("plan", "9-9", "erase")["exit"] == 3
+    too_long = made.json("diagnose", "x" * 10000)
+    assert too_long["exit"] == 2 and "no phone can be named so" in too_long["error"]["text"]
     assert made.json("job", "show", "none")["exit"] == 2
     assert made.json("job", "list")["jobs"] == []
     started = made.json("recovery", "exit", "1-2", "--no-wait")["job"]

@@ -3,6 +3,7 @@
 
 Screens are compared with tests/story/golden/console; UPDATE_GOLDEN=1 writes them anew.
 """
+import json
 import os
 import signal
 import subprocess
@@ -361,8 +362,8 @@ def test_idle_costs_nothing(quiet, terminal):
     wait_until(asleep, "it sleeps while nothing happens")
 
 
-def run_without_terminal(bench, **options):
-    return subprocess.run([PROGRAM, "console", "--socket", bench.socket], timeout=LIMIT_S,
+def run_without_terminal(bench, *more, **options):
+    return subprocess.run([PROGRAM, "console", "--socket", bench.socket, *more], timeout=LIMIT_S,
                           stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
                           **options)
 
@@ -372,6 +373,9 @@ def test_without_a_terminal(quiet):
     assert result.returncode not in (0, -signal.SIGSEGV)
     assert "needs a terminal" in result.stderr
     assert "\x1b" not in result.stdout
+    told = run_without_terminal(quiet, "--json")
+    line = json.loads(told.stdout)
+    assert (line["type"], line["exit"], line["error"]["kind"]) == ("result", told.returncode, "unsupported")
 
 
 def test_terminal_that_cannot_move_its_cursor(quiet, terminal):

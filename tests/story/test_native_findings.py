@@ -132,11 +132,13 @@ def test_sighting(ward, phones, matrix, state):
 
 
 def test_a_healthy_phone_has_no_complaint(ward, phones, matrix):
+    ward.until_findings(phones["trusted and well"], {"all-well", "host-works-here"}, LIMIT)
     findings = ward.diagnoses()[ward.port_of(phones["trusted and well"])]
     assert {finding["severity"] for finding in findings} == {"info"}, findings
 
 
 def test_lights_of_a_healthy_phone_work(ward, phones):
+    ward.until_findings(phones["trusted and well"], {"all-well", "host-works-here"}, LIMIT)
     phone = ward.phones()[ward.port_of(phones["trusted and well"])]
     assert [(light["light"], light["state"]) for light in phone["lights"]] == [
         ("usb", "working"), ("mux", "working"), ("link", "working")]
@@ -147,7 +149,8 @@ def test_lights_of_a_healthy_phone_work(ward, phones):
     ("its port refuses", "mux"), ("may show its photos only", "mux"),
     ("TLS: alert", "link"), ("dialog denied", "link"), ("locked", "link")])
 def test_first_failed_light_names_the_layer(ward, phones, state, failed):
-    assert ward.phones()[ward.port_of(phones[state])].get("failed_light") == failed
+    port = ward.port_of(phones[state])
+    until(ward.phones, lambda: ward.phones().get(port, {}).get("failed_light") == failed, LIMIT)
 
 
 @pytest.mark.parametrize("word, wanted", [("forgotten-passcode", "forgotten-passcode"), ("disabled", "disabled"),

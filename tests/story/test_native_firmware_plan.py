@@ -7,6 +7,7 @@ pretended Apple servers and a simulated phone (rescue_bed), which counts what wa
 import fcntl
 import json
 import os
+import shutil
 import sys
 import time
 import zipfile
@@ -398,8 +399,8 @@ def test_disk_of_a_download_without_bytes_stays(bed):
     bed.call("Cancel", id=job)
 
 
-def held_before_room_is_made(bed):
-    """A job that will delete two files, and waits before that."""
+def offer_that_needs_room(bed):
+    """Two files are there, and must go for the one that is offered."""
     disk = os.statvfs(bed.folder)
     size = disk.f_bavail * disk.f_frsize - 100 * MIB
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
@@ -410,6 +411,12 @@ def held_before_room_is_made(bed):
     bed.offer(build_of(bed, BUILD_OF_BED, size=size))
     held = {"version": "17.6", "build": BUILD_OF_BED, "size": size, "name": "x.ipsw"}
     check_answers(bed, BUILD_OF_BED, firmware=held)
+    return first, second
+
+
+def held_before_room_is_made(bed):
+    """A job that will delete two files, and waits before that."""
+    first, second = offer_that_needs_room(bed)
     network = (bed.folder / "network").read_text().strip()
     bed.script("network", bed.gate("room"), network)
     reply, error = bed.call("Start", phone=bed.anna.key, goal="update")
@@ -418,6 +425,17 @@ def held_before_room_is_made(bed):
     job = bed.begin("update")
     bed.until_step(job, "network")
     return job, first, second
+
+
+def test_files_of_another_folder_were_not_named(bed):
+    first, second = offer_that_needs_room(bed)
+    assert len(plan(bed)["drops"]) == 2
+    other = bed.folder / "other"
+    shutil.copytree(first.parent, other, copy_function=os.link)  # the same names, on another disk
+    reply, error = bed.call("UseCache", use=str(other))
+    assert error is None, reply
+    reply, error = bed.call("Start", phone=bed.anna.key, goal="update")
+    assert error == "Refused" and reply["kind"] == "no-consent", reply
 
 
 def test_nothing_but_the_named_files_goes(bed):

@@ -12,7 +12,7 @@ import pytest
 
 from simphone import SimPhone
 
-LIMIT = 20  # seconds, for anything that is awaited
+LIMIT = 40  # seconds, for anything that is awaited
 BEFORE_PASSCODE = {"version": "15.5", "build": "19F77"}  # idevicebackup2 waits two seconds for a newer phone's wish
 # the exit status is the number's negative, in eight bits
 ENDS = {102: 154, 104: 152, 105: 151, 205: 51, 207: 49, 208: 48, 211: 45}

@@ -176,7 +176,7 @@ def test_unplugged_during_a_request(tmp_path):
 
 
 def test_the_phone_appears_late(tmp_path):
-    with SimPhone(tmp_path, visible_delay_ms=300) as phone:
+    with SimPhone(tmp_path, visible_delay_ms=3000) as phone:
         assert listed(phone) == []
         phone.wait_event("usbmuxd-attached")
         assert listed(phone) == [UDID]

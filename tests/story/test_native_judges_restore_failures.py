@@ -220,8 +220,9 @@ SILENT = [
     pytest.param({"tss": ("silence", {}), "faults": [], "left": UNTOUCHED, "phone": {}}, id="signing-server"),
     pytest.param({"tss": ("silence", {}), "faults": [], "left": UNTOUCHED, "phone": NORMAL},
                  id="signing-server-normal"),
-    pytest.param({"tss": None, "faults": [f"{NOR} silence"], "left": "restore kept", "phone": FULL}, id="phone"),
-    pytest.param({"tss": None, "faults": [], "left": "restore gone",
+    pytest.param({"tss": None, "faults": [f"{NOR} silence"], "left": "restore kept", "until": "fault",
+                  "phone": FULL}, id="phone"),
+    pytest.param({"tss": None, "faults": [], "left": "restore gone", "until": "status",
                   "phone": {"restore_status": "14:none", "restore_after_status": "stay"}}, id="phone-after-status"),
 ]
 
@@ -237,10 +238,12 @@ def test_silence(folder, ipsws, apple, case):
         before = phone.state()
         process = phone.engine()
         try:
+            if case["tss"]:
+                assert apple.tss.record.wait(1, timeout=LIMIT)
+            else:
+                phone.wait_event(case["until"], LIMIT)
             with pytest.raises(subprocess.TimeoutExpired):
                 process.wait(WAITED_SECONDS)
-            if case["tss"]:
-                assert apple.tss.record.wait(1, timeout=1)
             check_left(phone, before, case["left"])
         finally:
             process.kill()

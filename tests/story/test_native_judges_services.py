@@ -10,7 +10,7 @@ import pytest
 
 from simphone import SimPhone
 
-LIMIT = 20  # seconds, for anything that is awaited
+LIMIT = 40  # seconds, for anything that is awaited
 
 
 @pytest.fixture()

@@ -18,7 +18,7 @@ import pytest
 
 from simphone import SimPhone, program
 
-LIMIT = 20  # seconds, for anything that is awaited
+LIMIT = 40  # seconds, for anything that is awaited
 MODE_WORDS = {"recovery": "Recovery", "dfu": "DFU"}
 KINDS = ["simphone", "simphone-asan"]
 

@@ -41,7 +41,7 @@ def step_of(job, kind, rung=None):
 
 
 def until_asked(bed, name, kind):
-    return bed.until_job(name, lambda job: job["steps"][job["step"]]["kind"] == kind and job.get("answers"))
+    return bed.until_job(name, lambda job: job.get("answers") and job["steps"][job["step"]]["kind"] == kind)
 
 
 def say(bed, name, yes):
@@ -120,6 +120,27 @@ def test_other_pairings_go_only_with_a_yes(two, yes):
     assert step_of(job, "forget-store")["state"] == ("done" if yes else "skipped")
     assert len([r for r in two.requests("record") if r["action"] == "forget-store"]) == yes
     two.call("Cancel", id=name)
+
+
+def test_a_yes_is_not_for_a_job_that_began_since(two):
+    """The question stood there for minutes: meanwhile another phone's job has begun."""
+    anna, berta = two.phones_here
+    for phone in (anna, berta):
+        two.script(f"trust-pair-{phone.udid}", ASKING, "hang")
+    two.script("trust-unpair", failure("refused", "the phone does not know us"))
+    two.script("record-forget", result(forgotten=0))
+    name = two.begin("repair", anna)
+    until_asked(two, name, "pair")
+    say(two, name, False)
+    until_asked(two, name, "forget-store")
+    other = two.begin("trust", berta)
+    two.until_step(other, "pair")
+    say(two, name, True)
+    job = until_asked(two, name, "reset-privacy")
+    assert "another phone has a job" in step_of(job, "forget-store")["reason"]
+    assert not [r for r in two.requests("record") if r["action"] == "forget-store"]
+    for job in (name, other):
+        two.call("Cancel", id=job)
 
 
 def test_policy_ends_it_at_once(bed):
@@ -210,3 +231,19 @@ def test_what_changed_with_another_port_is_said(bed):
     assert "Hubs between phone and computer: 1; before there were 0." in found and "480 Mbit/s" in found, found
     facts = [e["facts"] for e in bed.journal(name) if e["event"] == "done" and "before" in e.get("facts", {})]
     assert [(f["before"]["port"], f["after"]["port"]) for f in facts] == [("1-1", "1-1"), ("1-1", "1-9.2")]
+
+
+def test_a_new_service_claims_nothing_of_the_link_before(two):
+    """It dies while the phone is unplugged for another cable."""
+    name = two.begin("link-test", two.anna)
+    until_asked(two, name, "swap-cable")
+    two.anna.leave()
+    two.until_phones(lambda phones: "awaited" in [phone["presence"] for phone in phones])
+    two.kill()
+    until_asked(two, name, "swap-cable")
+    two.anna.appear("normal")
+    job = two.until_step(name, "swap-cable", "done")
+    assert "nothing to compare" in step_of(job, "swap-cable")["found"], job
+    (facts,) = [e["facts"] for e in two.journal(name) if e["event"] == "done" and "after" in e.get("facts", {})]
+    assert facts["after"]["here"] and "before" not in facts
+    two.call("Cancel", id=name)

@@ -134,9 +134,9 @@ def test_erase_needs_a_typed_consent(bed):
     before = rescue.phone.state()
     assert rescue.json("restore", rescue.ecid, "--erase")["exit"] == 6
     plan = rescue.ok("plan", rescue.ecid, "erase")["plan"]
-    wrong = [("--consent", "0000-0000-0000", "--confirm", rescue.last4()),
+    wrong = [("--consent", "0000-0000-0000", "--confirm", rescue.last4(plan)),
              ("--consent", plan["token"], "--confirm", "!!!!"),
-             ("--consent", plan["token"]), ("--confirm", rescue.last4())]
+             ("--consent", plan["token"]), ("--confirm", rescue.last4(plan))]
     for words in wrong:
         assert rescue.json("restore", rescue.ecid, "--erase", *words)["exit"] in {2, 6}, words
     assert rescue.jobs() == []
@@ -170,8 +170,8 @@ def test_failed_update_asks_and_erases_only_after_a_yes(bed):
     assert rescue.phone.state()["erases"] == 0
     assert rescue.json("job", "answer", name, "--yes")["exit"] in {2, 6}
     rescue.phone.control("set fail_at none")
-    question = rescue.job(name)["question"]
-    rescue.ok("job", "answer", name, "--yes", "--consent", question["plan"]["token"], "--confirm", rescue.last4())
+    plan = rescue.job(name)["question"]["plan"]
+    rescue.ok("job", "answer", name, "--yes", "--consent", plan["token"], "--confirm", rescue.last4(plan))
     job = rescue.until_end(name, 180)
     assert job["state"] == "done", job
     assert rescue.until_normal()["erases"] == 1

@@ -419,10 +419,7 @@ def test_watch_does_not_poll(path):
     """Away for good: the process is not woken, not even once a second as libusbmuxd would be."""
     with worker("mux-watch", path, WATCH) as running:
         assert running.event() == DOWN
-        time.sleep(0.2)  # it goes to sleep after its line; there is nothing that tells when it has
-        before = switches(running.process.pid)
-        time.sleep(2.5)
-        assert switches(running.process.pid) == before
+        assert any(asleep(running.process.pid) for _ in range(6))
         (path.parent / "other").touch()  # another file does not make it give up
         with FakeMux(path):
             assert running.event() == UP
@@ -497,6 +494,13 @@ def test_watch_goes_on_trying_one_that_refuses(path):
             bound.accept()[0].close()
 
 
+def asleep(pid):
+    """Nothing at all for 2.5 seconds; a program that polls never gets there."""
+    before = switches(pid)
+    time.sleep(2.5)  # the absence of events is what is tested: there is none to wait for
+    return switches(pid) == before
+
+
 def switches(pid):
     with open(f"/proc/{pid}/status", encoding="ascii") as status:
         return [line for line in status if "ctxt_switches" in line]
@@ -535,8 +539,11 @@ def test_watch_mux_that_keeps_ending(path):
     mux = FakeMux(path, answers={"Listen": CLOSE})
     with mux, worker("mux-watch", path, WATCH) as running:
         assert running.event() == DOWN
-        time.sleep(1)
-        assert 2 <= len(mux.asked) < 20
+        began = time.monotonic()
+        while time.monotonic() < began + 1 or len(mux.asked) < 2:
+            assert time.monotonic() < began + 10
+            time.sleep(0.01)
+        assert len(mux.asked) < 20 * (time.monotonic() - began)
         mux.answers = {}
         assert running.event() == UP
 
@@ -544,12 +551,12 @@ def test_watch_mux_that_keeps_ending(path):
 # --- the end
 
 def test_service_hangs_up(path):
-    """Before the request, while a library call blocks, while watching: gone within a second."""
+    """Before the request, while a library call blocks, while watching: gone long before its own limits."""
     silent = normal_lockdown(overrides={"QueryType": SILENCE})
     with FakeMux(path, [phone()], silent) as mux:
         with worker("probe", path) as running:
             running.socket.close()
-            assert running.exit_status(1) == 1
+            assert running.exit_status() == 1
         with worker("probe", path, dict(PROBE, mode="normal", udid=UDID)) as running:
             deadline = time.monotonic() + 10
             while not mux.asked_phone:
@@ -558,13 +565,13 @@ def test_service_hangs_up(path):
             while mux.ended.acquire(blocking=False):
                 pass
             running.socket.close()
-            assert running.exit_status(1) == 1
-            assert mux.ended.acquire(timeout=1)
+            assert running.exit_status() == 1
+            assert mux.ended.acquire(timeout=5)
         with worker("mux-watch", path, WATCH) as running:
             assert [running.event(), running.event()] == [UP, attached()]
             running.socket.close()
-            assert running.exit_status(1) == 1
-            assert mux.ended.acquire(timeout=1)
+            assert running.exit_status() == 1
+            assert mux.ended.acquire(timeout=5)
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
@@ -572,9 +579,9 @@ def test_killed_leaves_nothing(path, how):
     with FakeMux(path, [phone()]) as mux, worker("mux-watch", path, WATCH) as running:
         assert [running.event(), running.event()] == [UP, attached()]
         running.process.send_signal(how)
-        assert running.exit_status(1) == -how
+        assert running.exit_status() == -how
         assert running.line() is None
-        assert mux.ended.acquire(timeout=1)
+        assert mux.ended.acquire(timeout=5)
         assert sessions(running.process.pid) == []
     assert list(path.parent.iterdir()) == []
 

@@ -187,6 +187,23 @@ wait(lambda: False, 60)
         os.kill(pid, 0)
 
 
+def test_cancelled_while_it_is_being_ended(bed):
+    """Enough has come, the program does not hear that it is to end: who cancels then does not wait for its grace, after
+    which the service would have killed the worker, and a part of a phone would stay."""
+    script = LARGE.replace("while not ended:", "while n < 40:").replace(
+        'print("Received', 'wait(lambda: False, 60)\nprint("Received')
+    environment, request = bed.request(script)
+    with WorkerRun("backup-proof", environment, **request) as run:
+        while run.event().get("bytes", 0) < LIMIT_BYTES:
+            pass
+        time.sleep(1)
+        began = time.monotonic()
+        run.socket.close()
+        run.process.wait(20)
+        assert time.monotonic() - began < 4
+    bed.assert_clean()
+
+
 def test_sigterm_ends_it_too(bed):
     environment, request = bed.request(HEAD + 'print("*** Waiting for passcode ***", flush=True)\nwait(lambda: ended)')
     with WorkerRun("backup-proof", environment, **request) as run:
@@ -247,6 +264,19 @@ def test_cable_pulled(tmp_path):
             began = time.monotonic()
             assert failure(run.result())[0] == "unplugged"
             assert time.monotonic() - began < LIMIT / 2
+        bed.assert_clean()
+
+
+def test_usbmuxd_ends(tmp_path):
+    with SimPhone(tmp_path, "iphone13", trust="silent") as phone:
+        assert phone.run("idevicepair", "pair").returncode == 0
+        bed = Bed(tmp_path, phone)
+        environment, request = bed.request(HEAD + 'print("*** Waiting for passcode ***", flush=True)\n'
+                                                  'wait(lambda: False, 60)')
+        with WorkerRun("backup-proof", environment, **request) as run:
+            run.event()
+            phone.stop()
+            assert failure(run.result())[:2] == ("no-service", "usbmuxd")
         bed.assert_clean()
 
 

@@ -57,8 +57,8 @@ def test_restore(folder, ipsws, apple, mode, erase):
             assert end["ok"], job.tail()
             assert set(end) == {"v", "type", "ok", "time_ms", "seconds", "engine_exit"} and end["engine_exit"] == 0
             check_events(job, erase)
-        phone.wait_event("restored", kind="erase" if erase else "update")
-        phone.wait_event("attach", mode="normal", after=len(phone.seen("attach")))
+        done_at = phone.number_of(phone.wait_event("restored", kind="erase" if erase else "update"))
+        phone.wait_event("attach", mode="normal", after=done_at)
         after = phone.state()
         assert (after["version"], after["build"]) == PHONES[PHONE]
         assert (after["erases"], after["updates"]) == (int(erase), int(not erase))
@@ -178,14 +178,14 @@ def test_file_is_locked_and_not_inherited(folder, ipsws, apple):
 
 def test_cancelled_before_touch(folder, ipsws, apple):
     """While Apple is slow to answer."""
-    apple.tss.behave("slow", seconds=12)
+    apple.tss.behave("slow", seconds=60)
     with bed(folder, ipsws(), apple) as phone:
         before = phone.state()
         with Job(folder, phone, apple, ipsws()) as job:
             job.begin()
             job.wait_event("progress", step="prepare")
             (job.folder / "cancel").touch()
-            until("the result", lambda: job.lines()[-1]["type"] == "result", 9)  # five seconds of grace
+            until("the result", lambda: job.lines()[-1]["type"] == "result", 40)  # five seconds of grace
             end = job.end(limit=30)
             failed(end, "cancelled", "engine-cancelled", again=True, touched=False)
             assert "touched" not in job.names()
@@ -321,7 +321,7 @@ def test_two_attempts_in_one_folder(folder, ipsws, apple):
     with bed(folder, ipsws(), apple, restore_status="14:14") as phone:
         with Job(folder, phone, apple, ipsws()) as job:
             failed(job.begin().end(limit=120), "engine", touched=True)
-        phone.wait_event("attach", mode="recovery", after=len(phone.events()) - 1)
+        phone.wait_event("attach", mode="recovery", after=phone.number_of(phone.seen("restore-failed")[-1]))
         phone.control("set restore_status ")
         with Job(folder, phone, apple, ipsws(), attempt=2) as job:
             assert job.begin().end()["ok"], job.tail()

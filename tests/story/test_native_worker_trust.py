@@ -298,6 +298,19 @@ def test_check_while_the_cable_is_pulled(simphone, request_name):
     assert failure(work("trust", phone.env(), udid=udid, action="check"))[0] == "unplugged"
 
 
+@pytest.mark.parametrize("request_name", ["StartSession", "GetValue",
+                                          "StartService/com.apple.mobile.notification_proxy"])
+def test_check_while_usbmuxd_ends(simphone, request_name):
+    """The phone did not leave: nobody is told that it was unplugged."""
+    phone = trusted(simphone)
+    udid, before = phone.udid, len(phone.seen("fault"))
+    phone.control(f"set fault lockdown got {request_name} stall")
+    with WorkerRun("trust", phone.env(), udid=udid, action="check") as run:
+        phone.wait_event("fault", after=before)
+        phone.stop()
+        assert failure(run.result())[:2] == ("no-service", "usbmuxd")
+
+
 def test_check_of_a_silent_phone(simphone):
     """Silent to a question, and silent to the handshake: two workers at once, as both take their time."""
     mute = trusted(simphone, name="one")
@@ -375,6 +388,15 @@ def test_unpair_that_fails_keeps_the_record(simphone, knob, expected):
     assert record_path(phone).exists()
 
 
+def test_unpair_that_is_done_and_not_proven(simphone):
+    """The phone has forgotten, the library has deleted the record: no record is claimed."""
+    phone = trusted(simphone)
+    phone.control("set fault lockdown got StartSession 2 error:PasswordProtected")
+    result = trust(phone, "unpair")
+    assert failure(result) == ("locked", "lockdownd", -17)
+    assert not record_path(phone).exists() and result["record"] is False
+
+
 def test_unpair_without_a_record(simphone):
     phone = simphone()
     assert failure(trust(phone, "unpair"))[:2] == ("refused", "usbmuxd")
@@ -427,7 +449,7 @@ def test_pair_denied_and_then_tapped(simphone):
 def test_pair_refused_by_policy_ends_at_once(simphone, word, code):
     phone = simphone(trust=word)
     with pairing(phone) as run:
-        result = run.result(10)
+        result = run.result()
     assert failure(result) == ("refused", "lockdownd", code)
     assert (result["trust"], result["detail"]) == ("refused-by-policy", word.replace("_", "-"))
     assert [event["trust"] for event in run.events] == ["refused-by-policy"]
@@ -440,13 +462,11 @@ def test_pair_heals_a_stale_record(simphone, knob):
     old = plistlib.loads(record_path(phone).read_bytes())["HostID"]
     phone.control(knob)
     with pairing(phone, 60) as run:
+        assert run.event()["event"] == "forgotten"
         if knob == "forget":
-            assert run.event()["event"] == "forgotten"
             assert run.event()["trust"] == "asking"
             phone.control("trust")
         else:  # the phone pairs again, and believes again
-            phone.wait_event("lockdown", request="StartSession")
-            phone.wait_event(lambda entry: not record_path(phone).exists())
             phone.control("set stale_record no")
             phone.control("set tls normal")
         assert run.result(30)["by"] == "us"
@@ -459,7 +479,7 @@ def test_pair_with_a_phone_that_trusts_already(simphone):
     phone = trusted(simphone)
     asked = pairs_asked(phone)
     with pairing(phone) as run:
-        assert run.result(5)["by"] == "usbmuxd"
+        assert run.result()["by"] == "usbmuxd"
     assert run.events == [] and pairs_asked(phone) == asked
 
 
@@ -482,7 +502,7 @@ def test_pair_while_the_cable_is_pulled(simphone, when):
     with pairing(phone) as run:
         assert run.event()["trust"] == when
         phone.control("unplug")
-        assert failure(run.result(5))[0] == "unplugged"
+        assert failure(run.result())[0] == "unplugged"
     assert phone.state()["hosts"] == 0
 
 
@@ -490,7 +510,7 @@ def test_pair_while_the_cable_is_pulled(simphone, when):
 def test_pair_has_a_limit(simphone, when, word):
     phone = simphone(trust=when)
     with pairing(phone, 10) as run:
-        result = run.result(12)
+        result = run.result()
     assert failure(result)[:2] == ("silent", "worker")
     assert word in result["error"]["text"] and result["trust"] == word
     assert result.get("detail") == {"asking": "silent-dialog", "locked": "passcode"}.get(word)
@@ -501,7 +521,7 @@ def test_pair_has_a_limit(simphone, when, word):
 def test_pair_with_a_silent_phone_has_a_limit(simphone):
     phone = simphone(lockdown_reply="none")
     with pairing(phone, 10) as run:
-        result = run.result(12)
+        result = run.result()
     assert failure(result)[:2] == ("silent", "worker")
     assert result["trust"] == "unknown" and "detail" not in result
 

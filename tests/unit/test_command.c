@@ -230,6 +230,14 @@ static void test_help_of_one_command(void **state)
 	assert_null(strstr(run->out, "recovery"));
 	RUN(run, "help", "trust", "nonsense");
 	assert_int_equal(run->status, 2);
+	assert_non_null(strstr(run->err, "trust is half a command"));
+	RUN(run, "help", "list", "nonsense");
+	assert_int_equal(run->status, 2);
+	assert_non_null(strstr(run->err, "'nonsense' is too much"));
+	/* behind a whole command line, where people add it */
+	RUN(run, "trust", "check", "port:1-2", "--help");
+	assert_int_equal(run->status, 0);
+	assert_non_null(strstr(run->out, "idevicerescue trust check PHONE"));
 	RUN(run, "help", "plan");
 	for (size_t i = 0; i < GOAL_MAX; i++)
 		assert_non_null(strstr(run->out, goal_fact((enum goal)i)->label));

@@ -206,6 +206,46 @@ static void test_hostile(void **state)
 	console_model_free(model);
 }
 
+/* How many hints there are stands once, with the key that tells them. */
+static void test_hints_are_told_once(void **state)
+{
+	struct console_model *model =
+	    model_of(EVENT_SNAPSHOT("false", "true", PHONE_ZOE_TRUSTED("")));
+	struct console_view view = view_on(model, CONSOLE_PAGE_PHONE);
+	char *text;
+
+	findings_feed(model, "[{\"id\":\"trust-stale\",\"severity\":\"problem\",\"title\":\"x\","
+			     "\"hints\":[{\"id\":\"tap-trust\",\"text\":\"x\"}]}]");
+	text = screen_of(model, &view, 60, 120, SCREEN_CHARSET_UNICODE);
+	assert_non_null(strstr(text, "key h"));
+	assert_null(strstr(text, "idevicerescue hints"));
+	free(text);
+	console_model_free(model);
+}
+
+/* The longest name, beside everything else that is to be said: the answers are there. */
+static void test_long_name_leaves_the_answers(void **state)
+{
+	char name[128], event[1024], *text;
+	struct console_model *model;
+	struct console_view view;
+
+	memset(name, 'a', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	snprintf(event, sizeof(event),
+		 "{\"kind\":\"snapshot\",\"snapshot\":{\"seq\":1,\"mux_up\":false,\"phones\":"
+		 "[{\"key\":\"port:1-2\",\"port\":\"1-2\",\"mode\":\"normal\","
+		 "\"presence\":\"present\",\"name\":\"%s\"}]}}",
+		 name);
+	model = model_of(event);
+	view = view_on(model, CONSOLE_PAGE_SAYS);
+	text = screen_of(model, &view, 12, 40, SCREEN_CHARSET_UNICODE);
+	assert_non_null(strstr(text, "What does the screen"));
+	assert_non_null(strstr(text, "None of these"));
+	free(text);
+	console_model_free(model);
+}
+
 /* No size of terminal breaks a page, and what must be read to agree is on every usable one. */
 static void test_all_sizes_of_pages(void **state)
 {
@@ -239,10 +279,16 @@ static void test_all_sizes_of_pages(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_phone_normal),   cmocka_unit_test(test_phone_other_modes),
-		cmocka_unit_test(test_phone_with_job), cmocka_unit_test(test_cards),
-		cmocka_unit_test(test_jobs),           cmocka_unit_test(test_job_list),
-		cmocka_unit_test(test_hostile),        cmocka_unit_test(test_all_sizes_of_pages),
+		cmocka_unit_test(test_phone_normal),
+		cmocka_unit_test(test_phone_other_modes),
+		cmocka_unit_test(test_phone_with_job),
+		cmocka_unit_test(test_cards),
+		cmocka_unit_test(test_jobs),
+		cmocka_unit_test(test_job_list),
+		cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_all_sizes_of_pages),
+		cmocka_unit_test(test_long_name_leaves_the_answers),
+		cmocka_unit_test(test_hints_are_told_once),
 	};
 
 	if (!setlocale(LC_CTYPE, "C.UTF-8"))

@@ -296,8 +296,12 @@ static void test_condition(void **state)
 	ROW("battery-low", phone->identity.battery = 1; phone->identity.battery_charging = true);
 	assert_non_null(strstr(bed.findings[0].evidence, "it is charging"));
 	ROW("storage-full", phone->identity.free_known = true);
-	ROW(HEALTHY, phone->identity.free_known = true;
-	    phone->identity.free_bytes = UINT64_C(1) << 30);
+	ROW("storage-full", phone->identity.free_known = true;
+	    phone->identity.free_bytes = 999999999);
+	assert_non_null(strstr(bed.findings[0].evidence, "999 MB"));
+	/* the text says: under one gigabyte; how large the whole is does not matter */
+	ROW(HEALTHY, phone->identity.free_known = true; phone->identity.free_bytes = 1000000000;
+	    phone->identity.capacity_bytes = UINT64_C(1) << 40);
 	ROW(HEALTHY, strcpy(phone->identity.version, "99.0")); /* works all the same */
 	ROW("trust-none phone-too-new", version_is(phone, THRESHOLD_IOS_NEWEST, 1);
 	    phone->trust = TRUST_UNKNOWN; phone->has_record = false);

@@ -109,6 +109,22 @@ static void who_counts_decides(void **state)
 	assert_first("backup error 208", "backup", "208", "");
 }
 
+/* Three count -5 and each says something else: none is certain before one of them is named. */
+static void a_number_alone_is_doubtful(void **state)
+{
+	struct explained bare = ask("-5"), named = ask("lockdown -5"), single = ask("-18");
+
+	assert_int_equal(bare.count, 3);
+	for (size_t i = 0; i < bare.count; i++)
+		assert_int_equal(verdict_confidence(&bare.list[i]), CONFIDENCE_POSSIBLE);
+	assert_int_equal(verdict_confidence(&named.list[0]), CONFIDENCE_CERTAIN);
+	for (size_t i = 1; i < named.count; i++)
+		assert_int_equal(verdict_confidence(&named.list[i]), CONFIDENCE_POSSIBLE);
+	assert_int_equal(verdict_confidence(&single.list[0]), CONFIDENCE_CERTAIN);
+	assert_int_equal(verdict_confidence(&ask("InvalidHostID").list[0]), CONFIDENCE_CERTAIN);
+	assert_int_equal(verdict_confidence(&ask("0xe800001c").list[0]), CONFIDENCE_CERTAIN);
+}
+
 /* The row of a range is told only for numbers that have none of their own. */
 static void ranges_fill_the_gaps(void **state)
 {
@@ -340,6 +356,7 @@ int main(void)
 		cmocka_unit_test(names_in_every_form),
 		cmocka_unit_test(one_cause_in_both_worlds),
 		cmocka_unit_test(who_counts_decides),
+		cmocka_unit_test(a_number_alone_is_doubtful),
 		cmocka_unit_test(ranges_fill_the_gaps),
 		cmocka_unit_test(several_meanings_best_first),
 		cmocka_unit_test(ids_of_ours),

@@ -110,6 +110,49 @@ static void lines_of_many_programs(void **state)
 		assert_rule(rows[i].line, rows[i].rule);
 }
 
+/* Near to words of another cause, of another place, or of nothing at all ("" is not told). */
+static void lines_that_look_alike(void **state)
+{
+	static const struct {
+		const char *line, *rule;
+	} rows[] = {
+		{ "ERROR: a backup password is required to restore an encrypted backup. Cannot "
+		  "continue.",
+		  "backup-password" },
+		{ "ERROR: No firmwares are currently being signed for iPhone1,1 (REALLY?!)",
+		  "ipsw-none-signed" },
+		{ "ERROR: Device 00008110-001C20223E29401E not found!", "usb-no-device" },
+		{ "connect to /var/run/usbmuxd: Permission denied", "mux-socket-rights" },
+		{ "usbmuxd[9]: Could not open '/var/lib/lockdown/x.plist' for writing: Permission "
+		  "denied",
+		  "trust-store" },
+		{ "libusb: error [_get_usbfs_fd] libusb couldn't open USB device "
+		  "/dev/bus/usb/001/005: Permission denied",
+		  "usb-rights" },
+		{ "usbmuxd.service: Main process exited, code=killed, status=11/SEGV",
+		  "mux-crashed" },
+		{ "usbmuxd.service: Start request repeated too quickly.", "mux-crashed" },
+		{ "Failed to start usbmuxd.service: Unit usbmuxd.service not found.",
+		  "mux-not-running" },
+		{ "{'PasswordProtected': True, 'TrustedHostAttached': False}", "" },
+		{ "cp: error writing '/mnt/backup/x': No space left on device", "disk-full" },
+		{ "[5] Connection refused by device 1 (1->62078)", "mux-refused" },
+		{ "mount: /media/usb: permission denied.", "" },
+		{ "Secure connection to device established", "" },
+		{ "Error: failed to open a secure connection to the device", "tls-fails" },
+		{ "Port 8080 is already in use by nginx", "" },
+		{ "/dev/sda1 is in use by process 12", "" },
+		{ "Device is in use by another application", "usb-busy" },
+		{ "Release updater finished", "" },
+		{ "lost mode: disabled", "" },
+		{ "The device is in lost mode", "lost-mode" },
+		{ "Could not find DeviceGeneratedRequest in arguments dictionary", "" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		assert_rule(rows[i].line, rows[i].rule);
+}
+
 /* The code in the line is told, also where a rule spells it. */
 static void codes_in_lines(void **state)
 {
@@ -129,6 +172,8 @@ static void codes_in_lines(void **state)
 		{ "kAMDInvalidHostIDError", 0xe800001c, "pairing" },
 		{ "LOCKDOWN_E_ESCROW_LOCKED", -35, "pairing" },
 		{ "lockdownd says EscrowLocked", -35, "pairing" },
+		/* the phone could not store it, not this computer */
+		{ "{'Error': 'SavePairRecordFailed', 'Request': 'Pair'}", -30, "disk" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -418,6 +463,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines_of_many_programs),
+		cmocka_unit_test(lines_that_look_alike),
 		cmocka_unit_test(codes_in_lines),
 		cmocka_unit_test(the_root_goes_first),
 		cmocka_unit_test(what_was_cured_is_not_told),

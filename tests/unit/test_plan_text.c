@@ -49,7 +49,7 @@ static void test_card(void **state)
 	    "Installs        Customer Erase Install (IPSW) for the board d17ap, which erases\n"
 	    "Space           14.8 GB needed, 30 GB free in memory (/data), lost when this computer "
 	    "is switched off\n"
-	    "Internet        needed: a cable or Wi-Fi with a way to Apple's servers\n"
+	    "Internet        needed: a network cable with a way to Apple's servers\n"
 	    "What is done    1. Download the firmware\n"
 	    "                2. Erase the phone and install iOS (erases everything)\n"
 	    "                3. Pair (if it is possible)\n");
@@ -181,7 +181,7 @@ static void test_finding(void **state)
 	PROSE *prose = prose_make();
 	_cleanup_free_ char *text = NULL;
 
-	finding_text_add(finding, prose);
+	finding_text_add(finding, true, prose);
 	text = prose_print(prose);
 	assert_string_equal(text, "Problem: It forgot this computer\n"
 				  "What was seen   code -21\n"
@@ -221,7 +221,7 @@ static void test_poor_objects(void **state)
 
 		plan_text_add(object, prose);
 		plan_text_consent_add(object, prose);
-		finding_text_add(object, prose);
+		finding_text_add(object, true, prose);
 		assert_int_equal(screen_prose_error(prose), 0);
 		assert_false(plan_text_erases(object));
 	}

@@ -217,6 +217,61 @@ static void test_silence_to_the_end_is_told(void **state)
 	assert_int_equal(room_phone(room)->detail, DETAIL_SILENT_DIALOG);
 }
 
+/* Watches that were begun so far, and how long the latest may take. */
+static unsigned watches(const struct room *room, unsigned *ret_limit_s)
+{
+	char path[128], line[1024];
+	unsigned count = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/requests-trust", room->bench->folder);
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file)) {
+		const char *limit = strstr(line, "\"limit_s\":");
+
+		if (!strstr(line, "\"action\":\"await\"") || !limit)
+			continue;
+		*ret_limit_s = (unsigned)strtoul(limit + strlen("\"limit_s\":"), NULL, 10);
+		count++;
+	}
+	if (file)
+		(void)fclose(file);
+	return count;
+}
+
+static void room_turn_until_watched(struct room *room, unsigned limit_s)
+{
+	uint64_t end_ms = clock_now_ms() + LOOP_LIMIT_MS;
+	unsigned found_s = 0;
+
+	while ((watches(room, &found_s) == 0 || found_s != limit_s) && clock_now_ms() < end_ms)
+		room_turn(room);
+	assert_int_equal(found_s, limit_s);
+}
+
+/* Who was not answered for a whole limit asks ever more rarely, until the phone says something. */
+static void test_a_phone_that_lies_there_is_asked_rarely(void **state)
+{
+	enum { SHORT_S = 45, LONG_S = 3600 };
+	struct room *room = *state;
+	unsigned before, found_s = 0;
+
+	plug(room, "{\"v\":1,\"type\":\"result\",\"ok\":false,\"trust\":\"asking\",\"detail\":"
+		   "\"silent-dialog\",\"error\":{\"kind\":\"silent\",\"origin\":\"worker\","
+		   "\"code\":0,\"text\":\"nobody tapped\"}}");
+	room_turn_until_watched(room, SHORT_S);
+	room_turn_until_watched(room, LONG_S);
+	file_write(room->bench, "trust-await",
+		   "{\"v\":1,\"type\":\"event\",\"event\":\"trust\",\"trust\":\"locked\","
+		   "\"detail\":\"passcode\"}\nhang");
+	room_turn_until(room, TRUST_LOCKED);
+	room_turn_until_watched(room, SHORT_S);
+	before = watches(room, &found_s);
+	for (int turn = 0; turn < 20; turn++)
+		room_turn(room);
+	assert_int_equal(watches(room, &found_s), before); /* its own words again are no news */
+}
+
 static void test_a_job_ends_it(void **state)
 {
 	struct room *room = *state;
@@ -245,6 +300,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_record_is_checked, room_start, room_end),
 		cmocka_unit_test_setup_teardown(test_silence_to_the_end_is_told, room_start,
 						room_end),
+		cmocka_unit_test_setup_teardown(test_a_phone_that_lies_there_is_asked_rarely,
+						room_start, room_end),
 		cmocka_unit_test_setup_teardown(test_a_job_ends_it, room_start, room_end),
 	};
 

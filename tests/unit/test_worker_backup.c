@@ -167,6 +167,42 @@ static void test_folder(void **state)
 	assert_int_equal(rmdir(path), 0);
 }
 
+/* A phone nests its folders as deep as it likes, and ours is gone all the same. */
+static void test_deep_folder_goes(void **state)
+{
+	enum { DEEP = 200 };
+	char path[] = "/tmp/test_worker_backup.XXXXXX";
+	int folder, at;
+
+	assert_non_null(mkdtemp(path));
+	folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	put(folder, "journal", "stays");
+	assert_int_equal(backup_folder_remove(folder, "proof"), 0);
+	assert_int_equal(mkdirat(folder, "proof", 0700), 0);
+	at = openat(folder, "proof", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* names that ours could meet */
+	put(at, "raised-0", "12345");
+	assert_int_equal(mkdirat(at, "raised-1", 0700), 0);
+	put(at, "raised-1/file", "12345");
+	for (int i = 0; i < DEEP; i++) {
+		int next;
+
+		assert_int_equal(mkdirat(at, "d", 0700), 0);
+		next = openat(at, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		assert_true(next >= 0);
+		put(next, "file", "12345");
+		assert_int_equal(symlinkat(path, next, "link"), 0);
+		close(at);
+		at = next;
+	}
+	close(at);
+	assert_int_equal(backup_folder_remove(folder, "proof"), 0);
+	assert_int_equal(faccessat(folder, "proof", F_OK, AT_SYMLINK_NOFOLLOW), -1);
+	assert_int_equal(unlinkat(folder, "journal", 0), 0);
+	close(folder);
+	assert_int_equal(rmdir(path), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -174,6 +210,7 @@ int main(void)
 		cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_proof),
 		cmocka_unit_test(test_folder),
+		cmocka_unit_test(test_deep_folder_goes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -139,6 +139,57 @@ static void test_broken_records(void **state)
 	assert_true(record.broken);
 }
 
+/* One element behind those that are there. */
+static void der_add(unsigned char *to, size_t *used, unsigned tag, const unsigned char *body,
+		    size_t n)
+{
+	const unsigned char head[] = { (unsigned char)tag, 0x82, (unsigned char)(n >> 8),
+				       (unsigned char)n };
+
+	memcpy(to + *used, head, sizeof(head));
+	memcpy(to + *used + sizeof(head), body, n);
+	*used += sizeof(head) + n;
+}
+
+/* A DSA key as large as a record may hold: its public half is not worked out, which takes hours. */
+static void test_key_that_takes_hours(void **state)
+{
+	enum { NUMBER_BYTES = 6000, DER_BYTES = 4 * NUMBER_BYTES };
+	static const unsigned char dsa[] = { 0x2a, 0x86, 0x48, 0xce, 0x38, 0x04, 0x01 };
+	static unsigned char number[NUMBER_BYTES], a[DER_BYTES], b[DER_BYTES], c[DER_BYTES];
+	BIO *bio = BIO_new(BIO_s_mem());
+	size_t a_n = 0, b_n = 0, c_n = 0;
+	struct pair_record record;
+	struct pems pems;
+	plist_t list;
+	char *text;
+	long n;
+
+	memset(number + 1, 0xff, sizeof(number) - 1);
+	for (int i = 0; i < 2; i++) /* p and q */
+		der_add(a, &a_n, 0x02, number, sizeof(number));
+	der_add(a, &a_n, 0x02, (const unsigned char *)"\x07", 1); /* g */
+	der_add(b, &b_n, 0x06, dsa, sizeof(dsa));
+	der_add(b, &b_n, 0x30, a, a_n);
+	der_add(c, &c_n, 0x02, (const unsigned char *)"", 1);
+	der_add(c, &c_n, 0x30, b, b_n);
+	a_n = b_n = 0;
+	der_add(a, &a_n, 0x02, number, sizeof(number)); /* x */
+	der_add(c, &c_n, 0x04, a, a_n);
+	der_add(b, &b_n, 0x30, c, c_n);
+	assert_true(PEM_write_bio(bio, "PRIVATE KEY", "", b, (long)b_n) > 0);
+	n = BIO_get_mem_data(bio, &text);
+	pems_make(&pems, 1700000000);
+	list = record_make(&pems);
+	plist_dict_set_item(list, "RootPrivateKey", plist_new_data(text, (uint64_t)n));
+	alarm(5); /* as good as for ever */
+	judge(list, &record);
+	alarm(0);
+	assert_true(record.broken);
+	assert_non_null(strstr(record.why, "RootPrivateKey"));
+	BIO_free(bio);
+}
+
 static void test_clock(void **state)
 {
 	const struct pair_record record = { .not_before_s = 1000L * DAY_S,
@@ -260,9 +311,13 @@ static void test_values(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_whole_record), cmocka_unit_test(test_broken_records),
-		cmocka_unit_test(test_clock),        cmocka_unit_test(test_afc_headers),
-		cmocka_unit_test(test_afc_names),    cmocka_unit_test(test_values),
+		cmocka_unit_test(test_whole_record),
+		cmocka_unit_test(test_broken_records),
+		cmocka_unit_test(test_key_that_takes_hours),
+		cmocka_unit_test(test_clock),
+		cmocka_unit_test(test_afc_headers),
+		cmocka_unit_test(test_afc_names),
+		cmocka_unit_test(test_values),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -198,6 +198,28 @@ static void test_half_copies(void **state)
 	assert_false(is_there(bench->copy, UDID_A ".plist.part"));
 }
 
+/* A part that a power failure left holds keys, too. */
+static void test_parts_go_with_the_rest(void **state)
+{
+	const struct bench *bench = *state;
+	size_t n;
+
+	assert_int_equal(record_copy_keep(bench->store, bench->copy, &n), 0);
+	put(bench->copy, UDID_A ".plist.part", bench->record, 100);
+	put(bench->copy, UDID_B ".plist.part", bench->record, bench->record_n);
+	put(bench->copy, "SystemConfiguration.plist.part", "half", 0);
+	assert_int_equal(record_store_remove(bench->copy, UDID_A, &n), 0);
+	assert_int_equal(n, 1);
+	assert_false(is_there(bench->copy, UDID_A ".plist.part"));
+	assert_true(is_there(bench->copy, UDID_B ".plist.part"));
+	put(bench->copy, "mine.txt.part", "stays", 0);
+	assert_int_equal(record_copy_unkeep(bench->copy, &n), 0);
+	assert_int_equal(n, 0);
+	assert_false(is_there(bench->copy, UDID_B ".plist.part"));
+	take_away(bench->copy, "mine.txt.part");
+	assert_int_equal(rmdir(bench->copy), 0);
+}
+
 static void test_broken_records(void **state)
 {
 	const struct bench *bench = *state;
@@ -216,6 +238,10 @@ static void test_broken_records(void **state)
 	assert_int_equal(record_copy_keep(bench->store, bench->copy, &n), 0);
 	assert_int_equal(n, 0);
 	assert_false(is_there(bench->copy, UDID_B ".plist"));
+	/* nor does an identity that is none replace the good one */
+	put(bench->store, "SystemConfiguration.plist", "half", 0);
+	assert_int_equal(record_copy_keep(bench->store, bench->copy, &n), 0);
+	assert_int_equal(n, 0);
 	assert_int_equal(record_store_remove(bench->store, NULL, &n), 0);
 	put(bench->copy, "SystemConfiguration.plist", "half", 0);
 	assert_int_equal(record_copy_load(bench->copy, bench->store, &n), 0);
@@ -295,7 +321,7 @@ int main(void)
 		cmocka_unit_test(test_names),          BENCH_TEST(test_there_and_back),
 		BENCH_TEST(test_half_copies),          BENCH_TEST(test_broken_records),
 		BENCH_TEST(test_foreign_files),        BENCH_TEST(test_one_is_forgotten),
-		BENCH_TEST(test_places_that_are_none),
+		BENCH_TEST(test_places_that_are_none), BENCH_TEST(test_parts_go_with_the_rest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

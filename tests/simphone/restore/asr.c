@@ -161,7 +161,9 @@ static const char *packet_info_check(struct asr *a, plist_t info)
 		return "asr: the host does not give checksums for each chunk";
 	if (a->size == 0)
 		return "asr: the image is empty";
-	if (a->member && a->size != member_bytes(a->member))
+	if (!a->member)
+		return "asr: the phone has no image to compare with";
+	if (a->size != member_bytes(a->member))
 		return "asr: the image is of another size than the one in the IPSW";
 	return nullptr;
 }
@@ -231,7 +233,7 @@ static const char *chunk_judge(struct asr *a, const uint8_t *chunk, size_t len)
 	EVP_Digest(chunk, len, sha1, nullptr, EVP_sha1(), nullptr);
 	if (memcmp(sha1, chunk + len, ASR_SHA1_BYTES) != 0)
 		return "asr: the checksum of a chunk is wrong";
-	if (a->member && !member_follow(a->member, chunk, len))
+	if (!member_follow(a->member, chunk, len))
 		return "asr: the image differs from the one in the IPSW";
 	pieces_compare(a, chunk, len);
 	EVP_DigestUpdate(a->hash, chunk, len);
@@ -281,7 +283,7 @@ static const char *whole_judge(const struct asr *a)
 	for (unsigned i = 0; i < a->piece_count; i++)
 		if (a->pieces[i].differs)
 			return "asr: out-of-band data differs from the image";
-	return a->member && !member_whole(a->member) ? "asr: the image is not whole" : nullptr;
+	return member_whole(a->member) ? nullptr : "asr: the image is not whole";
 }
 
 static void link_feed(struct service *service, const uint8_t *bytes, size_t len)
@@ -342,14 +344,13 @@ static struct service *link_open(struct phone *phone, void *user, const struct s
 
 uint16_t asr_begin(struct asr *a, struct run *run, uint16_t port)
 {
-	struct phone *p = run->phone;
+	struct phone *p = run->phone; /* without firmware no restore starts */
 
 	*a = (struct asr){ .run = run, .hash = EVP_MD_CTX_new() };
 	if (!a->hash)
 		die("out of memory");
 	EVP_DigestInit_ex(a->hash, EVP_sha256(), nullptr);
-	if (p->firmware)
-		a->member = firmware_member(p->firmware, run->choice.kind, "OS");
+	a->member = firmware_member(p->firmware, run->choice.kind, "OS");
 	a->port = ports_listen(&p->ports, port, "asr", link_open, a);
 	asr_wait(a, CONNECT_PATIENCE_MS);
 	return a->port;

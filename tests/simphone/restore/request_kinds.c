@@ -364,7 +364,7 @@ static enum judgement object_end(struct request *q)
 	if (q->key == KEY_ASKED)
 		return request_bad(q, "the image came without its key");
 	if (q->step->asked == ASKED_SOURCE_OBJECT) {
-		if (q->member && !member_whole(q->member))
+		if (!q->member || !member_whole(q->member))
 			return request_bad(q, "the file is not whole");
 		return ANSWER_GOOD;
 	}
@@ -385,7 +385,7 @@ static enum judgement judge_object(struct request *q, plist_t answer)
 	request_note(q, bytes, len);
 	if (q->step->asked == ASKED_BOOT_OBJECT)
 		buf_add(&q->pieces, bytes, len);
-	else if (q->member && !member_follow(q->member, bytes, len))
+	else if (!q->member || !member_follow(q->member, bytes, len))
 		return request_bad(q, "the file differs from the one in the IPSW");
 	return ANSWER_MORE;
 }

@@ -276,7 +276,7 @@ static bool has_digest(const struct request *q, const char *component, const uin
 	uint64_t digest_len = 0;
 	const char *data = digest ? plist_get_data_ptr(digest, &digest_len) : nullptr;
 
-	return !data || memmem(bytes, len, data, (size_t)digest_len);
+	return data && memmem(bytes, len, data, (size_t)digest_len);
 }
 
 static bool ticket_fits(struct request *q, const struct part *part, plist_t response)
