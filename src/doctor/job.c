@@ -59,6 +59,11 @@ enum job_state job_state(const struct job *job)
 	return job->state;
 }
 
+bool job_is_of_other_boot(const struct job *job)
+{
+	return job->other_boot;
+}
+
 const struct plan *job_plan(const struct job *job)
 {
 	return &job->plan;
@@ -361,6 +366,20 @@ int job_phone_back(struct job *job, bool back)
 	}
 	record = record_new("back");
 	return job_enter(job, &record, JOB_RUNNING, false);
+}
+
+int job_strand(struct job *job)
+{
+	struct object record;
+	struct error why;
+
+	if (job_state_is_end(job->state))
+		return -EINVAL;
+	record = record_new("stranded");
+	(void)error_set(&why, ERROR_CANCELLED, "job", 0, "%s",
+			message_find("job-other-boot")->text);
+	object_error(&record, "error", &why);
+	return job_enter(job, &record, JOB_FAILED, false);
 }
 
 /* --- the person */

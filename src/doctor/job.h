@@ -139,6 +139,15 @@ int job_step_failed(struct job *job, const struct error *why, bool again);
 /* It came back while job_next() said JOB_ACTION_AWAIT_PHONE; or did not, within the limit. */
 int job_phone_back(struct job *job, bool back);
 
+/* Was it made before this computer was last started? Whatever it did then has ended by that. */
+bool job_is_of_other_boot(const struct job *job);
+/*
+ * Ends such a job as failed. Nothing is begun again by itself in another boot: the phone may be in
+ * other hands, and what was agreed to was agreed to then. An installation that ran counts as one
+ * that has touched the phone. A job that has ended: -EINVAL.
+ */
+int job_strand(struct job *job);
+
 /* The person says stop. Returns 0 (cancelled, or a closing step is next), -EBUSY (ERROR_REFUSED,
  * the text says why) while it cannot be stopped. A running step's work must be ended by the caller.
  */

@@ -106,12 +106,16 @@ static void next_step(struct job *job, const struct record *record, size_t next)
 static int apply_created(struct job *job, const struct record *record)
 {
 	sd_json_variant *object = record->object;
+	const char *boot = object_peek_text(object, "boot");
+	char now[JOB_BOOT_BYTES];
 
 	if (job->state != JOB_DRAFT || record->state != JOB_READY ||
 	    object_read_text(object, "id", job->id, sizeof(job->id)) < 0 || job->id[0] == '\0' ||
 	    plan_from_json(sd_json_variant_by_key(object, "plan"), &job->plan) < 0 ||
 	    object_read_text(object, "consented", job->consented, sizeof(job->consented)) < 0)
 		return -EBADMSG;
+	job_boot(now);
+	job->other_boot = strcmp(boot ? boot : "", now) != 0;
 	job->created_ms = record->time_ms;
 	if (job->consented[0] != '\0')
 		job->consented_ms = record->time_ms;
@@ -364,6 +368,26 @@ static int apply_begin_failed(struct job *job, const struct record *record)
 	return finish(job, record, then, closing ? job->closing : JOB_FAILED);
 }
 
+static int apply_stranded(struct job *job, const struct record *record)
+{
+	enum step_kind kind = job->plan.steps[job->step].kind;
+	struct error error;
+
+	if (record->state != JOB_FAILED || object_read_error(record->object, "error", &error) < 0 ||
+	    error.kind == ERROR_NONE)
+		return -EBADMSG;
+	/* nobody saw how far the engine came */
+	if (present(job)->state == STEP_RUNNING && step_is_engine(kind)) {
+		job->ever_touched = job->runs[job->run_count - 1].touched = true;
+		if (step_fact(kind)->data > job->data)
+			job->data = step_fact(kind)->data;
+	}
+	if (present(job)->state == STEP_RUNNING)
+		end_attempt(job, STEP_FAILED, &error, record->time_ms);
+	job->error = error;
+	return finish(job, record, "end", JOB_FAILED);
+}
+
 static int apply_back(struct job *job, const struct record *record)
 {
 	if (record->state != JOB_RUNNING || job->state != JOB_RUNNING || !job->awaiting)
@@ -463,6 +487,7 @@ int job_apply(struct job *job, sd_json_variant *object)
 		{ "cancelled", apply_cancelled }, { "answered", apply_answered },
 		{ "note", apply_note },           { "begin-failed", apply_begin_failed },
 		{ "paused", apply_paused },       { "resumed", apply_resumed },
+		{ "stranded", apply_stranded },
 	};
 	struct record record = { .object = object };
 	const char *event = object_peek_text(object, "event");

@@ -11,6 +11,7 @@
 #include <strings.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <systemd/sd-id128.h>
 #include <time.h>
 
 enum {
@@ -102,17 +103,29 @@ static int make_folder(int jobs_fd, uint64_t wall_ms, struct job *job)
 	return -EEXIST;
 }
 
+void job_boot(char ret[static JOB_BOOT_BYTES])
+{
+	sd_id128_t id;
+
+	ret[0] = '\0';
+	if (sd_id128_get_boot(&id) >= 0)
+		(void)sd_id128_to_string(id, ret);
+}
+
 static int make_first(const struct job *job, const struct plan *plan, const char *consented,
 		      uint64_t wall_ms, sd_json_variant **ret)
 {
 	struct object record = { 0 };
 	sd_json_variant *field = NULL;
+	char boot[JOB_BOOT_BYTES];
 
+	job_boot(boot);
 	object_number(&record, "v", 1);
 	object_text(&record, "event", "created");
 	object_number(&record, "time_ms", wall_ms);
 	object_text(&record, "state", job_state_name(JOB_READY));
 	object_text(&record, "id", job->id);
+	object_text(&record, "boot", boot);
 	object_text(&record, "consented", consented);
 	object_check(&record, plan_to_record(plan, &field));
 	object_take(&record, "plan", field);

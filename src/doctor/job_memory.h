@@ -78,12 +78,17 @@ struct job {
 	char guidance[ERROR_TEXT_BYTES];
 
 	uint64_t created_ms, ended_ms;
+	bool other_boot; /* made before this computer was last started */
 	struct run *runs;
 	size_t run_count;
 	sd_json_variant *facts; /* object: step id -> facts */
 	sd_json_variant *proof; /* object */
 	sd_json_variant *notes; /* array of the records */
 };
+
+/* The boot that this is, as the journal names it; "" not known. */
+enum { JOB_BOOT_BYTES = 33 };
+void job_boot(char ret[static JOB_BOOT_BYTES]);
 
 /* Takes one record in. -EBADMSG for one that cannot follow here (nothing but memory is lost). */
 int job_apply(struct job *job, sd_json_variant *record);

@@ -89,6 +89,8 @@ struct jobs {
 	struct jobs_options options;
 	const struct troubles *troubles; /* borrowed, NULL not known */
 	struct run *runs;                /* newest first */
+	/* where jobs were loaded from; the stick's data partition may come later */
+	char folders[STORAGE_FOLDERS_MAX][PLAN_ROOM_BYTES];
 };
 
 /* --- job_run.c --- */

@@ -87,6 +87,16 @@ static void unload(struct run *run)
 
 /* --- loading --------------------------------------------------------------------------------- */
 
+/* As job_load(). One that another boot left unended has ended by that. */
+static int read_job(const char *folder, struct job **ret, struct error *err)
+{
+	int r = job_load(folder, ret, err);
+
+	if (r >= 0 && job_is_of_other_boot(*ret) && !job_state_is_end(job_state(*ret)))
+		(void)job_strand(*ret);
+	return r;
+}
+
 static void load_job(struct jobs *jobs, const char *folder, const char *name)
 {
 	char path[RUN_FOLDER_BYTES];
@@ -97,7 +107,7 @@ static void load_job(struct jobs *jobs, const char *folder, const char *name)
 
 	if (n < 0 || (size_t)n >= sizeof(path))
 		return;
-	if (job_load(path, &job, &err) < 0) {
+	if (read_job(path, &job, &err) < 0) {
 		log_warning("the job in %s cannot be read: %s", path, err.text);
 		return;
 	}
@@ -129,20 +139,35 @@ static void load_folder(struct jobs *jobs, const char *folder)
 		closedir(dir);
 }
 
+void jobs_look(struct jobs *jobs)
+{
+	char folders[STORAGE_FOLDERS_MAX][PLAN_ROOM_BYTES];
+	bool news = false;
+
+	storage_job_folders(jobs->options.storage, folders);
+	for (size_t i = 0; i < STORAGE_FOLDERS_MAX; i++) {
+		bool known = false;
+
+		for (size_t k = 0; k < STORAGE_FOLDERS_MAX; k++)
+			known |= strcmp(folders[i], jobs->folders[k]) == 0;
+		if (!known)
+			load_folder(jobs, folders[i]);
+		news |= !known && jobs->runs;
+	}
+	memcpy(jobs->folders, folders, sizeof(jobs->folders));
+	drop_oldest(jobs);
+	if (news)
+		jobs->options.touched_fn(jobs->options.user);
+}
+
 int jobs_new(const struct jobs_options *options, struct jobs **ret)
 {
 	struct jobs *jobs = calloc(1, sizeof(*jobs));
-	char folders[STORAGE_FOLDERS_MAX][PLAN_ROOM_BYTES];
 
 	if (!jobs)
 		return -ENOMEM;
 	jobs->options = *options;
-	storage_job_folders(options->storage, folders);
-	for (size_t i = 0; i < STORAGE_FOLDERS_MAX; i++)
-		load_folder(jobs, folders[i]);
-	drop_oldest(jobs);
-	if (jobs->runs)
-		options->touched_fn(options->user);
+	jobs_look(jobs);
 	*ret = jobs;
 	return 0;
 }
@@ -246,7 +271,7 @@ static int run_build(const struct run *run, sd_json_variant **ret)
 	int r = 0;
 
 	if (!job) {
-		r = job_load(run->folder, &loaded, NULL);
+		r = read_job(run->folder, &loaded, NULL);
 		job = loaded;
 	}
 	if (r >= 0)
@@ -279,6 +304,7 @@ static uint64_t progress_due_ms(const struct run *run)
 
 void jobs_review(struct jobs *jobs)
 {
+	jobs_look(jobs);
 	for (struct run *run = jobs->runs; run; run = run->next)
 		if (run->job && jobs->options.pool)
 			run_review(run);
@@ -508,6 +534,6 @@ int jobs_report(const struct jobs *jobs, const char *id, sd_json_variant **ret_j
 	if (!run)
 		return -ENOENT;
 	if (!run->job)
-		r = job_load(run->folder, &loaded, NULL);
+		r = read_job(run->folder, &loaded, NULL);
 	return r < 0 ? r : report_make(run->job ? run->job : loaded, ret_json, ret_text);
 }

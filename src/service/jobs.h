@@ -31,12 +31,15 @@ struct jobs_options {
 	void *user;
 };
 
-/* Loads the jobs of all folders; those that have not ended go on with the first review. 0 or a
- * negative errno. */
+/* Loads the jobs of all folders; those of this boot that have not ended go on with the first
+ * review. 0 or a negative errno. */
 int jobs_new(const struct jobs_options *options, struct jobs **ret);
 /* Lets go of everything; engines go on. NULL is fine; returns NULL. */
 struct jobs *jobs_free(struct jobs *jobs);
 DEFINE_CLEANUP(struct jobs *, jobs_free)
+
+/* Loads those of a folder that came later: the stick's data partition. Each review does it, too. */
+void jobs_look(struct jobs *jobs);
 
 /* What the kernel says of ports, borrowed until the next call; NULL (as at first): not known. */
 void jobs_troubles(struct jobs *jobs, const struct troubles *troubles);

@@ -231,6 +231,7 @@ int on_jobs(sd_varlink *link, sd_json_variant *parameters, sd_varlink_method_fla
 	r = sd_varlink_dispatch(link, parameters, NULL, NULL);
 	if (r != 0)
 		return r;
+	jobs_look(server->options.jobs);
 	r = jobs_build_all(server->options.jobs, false, &array);
 	if (r < 0)
 		return sd_varlink_error_errno(link, r);
@@ -281,6 +282,7 @@ int on_job(sd_varlink *link, sd_json_variant *parameters, sd_varlink_method_flag
 	r = dispatch_id(link, parameters, &p);
 	if (r != 0)
 		return r;
+	jobs_look(server->options.jobs);
 	r = jobs_build(server->options.jobs, p.id, &object);
 	if (r == -ENOENT)
 		return reply_no_job(link, p.id);
@@ -388,6 +390,7 @@ int on_report(sd_varlink *link, sd_json_variant *parameters, sd_varlink_method_f
 	r = dispatch_id(link, parameters, &p);
 	if (r != 0)
 		return r;
+	jobs_look(server->options.jobs);
 	r = jobs_report(server->options.jobs, p.id, &report, &text);
 	if (r == -ENOENT)
 		return reply_no_job(link, p.id);

@@ -216,12 +216,13 @@ class Bed(Service):
         )
         return self
 
-    def kill(self):
+    def kill(self, before_start=lambda: None):
         """SIGKILL, and a new service that sees the same phones."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
         await_lock(self.socket)
         self.log.rename(self.folder / f"log-{self.process.pid}")
+        before_start()
         self.start()
         self.mux("mux-up")
         for phone in self.phones_here:

@@ -4,6 +4,7 @@ kinds. The other disks of the machine are what they were, to the byte. (All othe
 USB disk that a person names holds the firmware: fetched, checked, kept from being pulled, pulled all the same, and
 found again. (All refusals: test_native_disks.py.)"""
 
+import base64
 import json
 import pathlib
 import random
@@ -105,6 +106,22 @@ def end(machine, bench):
         assert file.read(image - 2048 * SECTOR) == bench.stick.read(2048 * SECTOR, image - 2048 * SECTOR)
 
 
+def leave_a_job(machine):
+    """One that this boot does not end."""
+    journal = (TREE / "tests/fuzz/corpus/journal/job-1").read_text(encoding="utf-8").splitlines()[0] + "\n"
+    name = json.loads(journal)["id"]
+    text = base64.b64encode(journal.encode()).decode()
+    folder = f"/data/idevicerescue/jobs/{name}"
+    machine.ok(f"mkdir -p {folder} && base64 -d <<<{text} >{folder}/journal.jsonl")
+
+
+def check_job_that_was_left(machine):
+    """The service began before the data partition came, and finds it all the same; it does not go on."""
+    (job,) = machine.result("idevicerescue --json job list")["jobs"]
+    assert job["state"] == "failed" and "was switched off" in job["error"]["text"], job
+    assert "was switched off" in machine.ok(f"idevicerescue report {job['id']}").replace("\n", " ")
+
+
 def test_the_first_start_makes_it(power_on, bench):
     machine = start(power_on, bench, "uefi")
     note = note_of(machine)
@@ -116,6 +133,7 @@ def test_the_first_start_makes_it(power_on, bench):
     # nobody waits for it, and nothing failed on the way
     assert machine.ok("systemctl --failed --no-legend --plain").strip() == ""
     machine.ok("echo 'kept on the stick' >/data/story.txt")
+    leave_a_job(machine)
     end(machine, bench)
     assert bench.stick.check()["size"] * SECTOR == note["bytes"]
 
@@ -129,6 +147,7 @@ def test_the_second_start_finds_it(power_on, bench, servers):
     assert (note["state"], note["bytes"]) == ("adopted", entry["size"] * SECTOR), note
     mounted(machine)
     assert machine.ok("cat /data/story.txt") == "kept on the stick\n"
+    check_job_that_was_left(machine)
     disk = UsbDisk(machine)
     disk.plug()
     check_choices(machine)

@@ -2,8 +2,8 @@
 """Jobs, whole: with a fake worker, so that each step can be held, broken and interrupted at will."""
 import json
 import os
+import re
 import threading
-import time
 import time
 
 import pytest
@@ -357,6 +357,26 @@ def test_engine_ends_while_no_service_runs(bed):
     finish(bed, job)
     journal = bed.journal(job)
     assert len(events_of(journal, "touched")) == 1 and len(bed.requests("restore")) == 1
+
+
+@pytest.mark.parametrize("kind, data", [("fetch", "kept"), ("update", "at-risk"), ("await-normal", "kept")])
+def test_nothing_goes_on_after_the_computer_was_switched_off(bed, kind, data):
+    job, _ = hold(bed, kind)
+    engines = len(bed.requests("restore"))
+    journal = bed.storage / "jobs" / job / "journal.jsonl"
+
+    def switch_off():
+        journal.write_text(re.sub(r'"boot":"[0-9a-f]', '"boot":"x', journal.read_text(), count=1))
+
+    bed.kill(before_start=switch_off)
+    now = bed.job(job)
+    assert now["state"] == "failed" and "was switched off" in now["error"]["text"], now
+    assert now["data"] == data
+    assert (journal.parent / "report.txt").exists()
+    assert bed.phones()[0].get("job") is None
+    other = bed.begin("trust" if kind == "fetch" else "exit-recovery")  # the phone is free
+    bed.until_job(other, lambda now: now["state"] != "ready")
+    assert len(bed.requests("restore")) == engines
 
 
 def test_an_engine_whose_file_cannot_be_read_gets_none_beside_it(bed):

@@ -62,8 +62,8 @@ static int on_show(sd_varlink *link, sd_json_variant *parameters, sd_varlink_met
 	if (strcmp(wanted, "bare") == 0)
 		return sd_varlink_errorb(link, INTERFACE_ERROR_NOT_ANSWERED,
 					 SD_JSON_BUILD_EMPTY_OBJECT);
-	if (strcmp(wanted, "parameter") == 0)
-		return sd_varlink_error_invalid_parameter_name(link, "phone");
+	if (strcmp(wanted, "phone") == 0 || strcmp(wanted, "parameter") == 0)
+		return sd_varlink_error_invalid_parameter_name(link, wanted);
 	if (strcmp(wanted, "strange") == 0)
 		return sd_varlink_errorb(link, "org.example.Strange", SD_JSON_BUILD_EMPTY_OBJECT);
 	if (strcmp(wanted, "die") == 0)
@@ -187,6 +187,7 @@ static void test_errors(void **state)
 		{ "many", ERROR_AMBIGUOUS, "service", 0, "port:1-1, ?" },
 		{ "locked", ERROR_LOCKED, "lockdownd", -3, "passcode" },
 		{ "bare", ERROR_BUG, "service", 0, "did not answer" },
+		{ "phone", ERROR_USAGE, "service", 0, "no phone can be named so" },
 		{ "parameter", ERROR_USAGE, "service", 0, "understand" },
 		{ "strange", ERROR_PROTOCOL, "service", 0, "org.example.Strange" },
 		{ "die", ERROR_NO_SERVICE, "service", ECONNRESET, "no service" },

@@ -140,6 +140,81 @@ static void test_pause(void **state)
 	assert_int_equal(job_resume(job, &err), -EBUSY);
 }
 
+/* As if this computer had been switched off and on: another boot wrote the first record. */
+static struct job *load_in_other_boot(struct bed *bed)
+{
+	_cleanup_free_ char *folder = strdup(job_folder(bed->job)), *path = NULL;
+	struct error err = { 0 };
+	FILE *file;
+	char *boot;
+	char text[64 * 1024] = "";
+
+	bed->job = job_free(bed->job);
+	assert_true(asprintf(&path, "%s/journal.jsonl", folder) > 0);
+	file = fopen(path, "r+");
+	assert_non_null(file);
+	assert_true(fread(text, 1, sizeof(text) - 1, file) > 0);
+	boot = strstr(text, "\"boot\":\"");
+	assert_non_null(boot);
+	boot += strlen("\"boot\":\"");
+	*boot = *boot == '0' ? '1' : '0';
+	rewind(file);
+	assert_int_equal(fwrite(text, 1, strlen(text), file), strlen(text));
+	assert_int_equal(fclose(file), 0);
+	if (job_load(folder, &bed->job, &err) < 0)
+		fail_msg("%s", err.text);
+	return bed->job;
+}
+
+/* Nothing goes on by itself after the computer was switched off; an engine that ran may have done
+ * anything. */
+static void test_other_boot(void **state)
+{
+	static const struct {
+		enum step_kind step;
+		const char *data;
+	} rows[] = {
+		{ STEP_FETCH, "\"data\":\"kept\"" },
+		{ STEP_ERASE, "\"data\":\"erased\"" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		_cleanup_free_ char *text = NULL;
+		struct bed *bed = *state;
+		struct job *job = start(bed, GOAL_ERASE, MODE_RECOVERY, "JC67");
+
+		begin(job, rows[i].step);
+		assert_false(job_is_of_other_boot(job));
+		assert_false(job_is_of_other_boot(reload(bed)));
+		job = load_in_other_boot(bed);
+		assert_true(job_is_of_other_boot(job));
+		assert_int_equal(job_next(job), JOB_ACTION_FOLLOW_STEP);
+		assert_int_equal(job_strand(job), 0);
+		assert_int_equal(job_state(job), JOB_FAILED);
+		assert_int_equal(job_next(job), JOB_ACTION_NONE);
+		assert_int_equal(job_strand(job), -EINVAL);
+		text = doctor_job_text(reload(bed));
+		assert_non_null(strstr(text, rows[i].data));
+		assert_non_null(strstr(text, "was switched off"));
+		bed->job = job_free(bed->job);
+	}
+}
+
+/* The question of a job that asked is gone with its boot. */
+static void test_other_boot_while_asking(void **state)
+{
+	struct job *job = start(*state, GOAL_UPDATE, MODE_RECOVERY, NULL);
+
+	begin(job, STEP_UPDATE);
+	assert_int_equal(job_step_failed(job, &failure_engine, false), 0);
+	assert_int_equal(job_state(job), JOB_ASKING);
+	job = load_in_other_boot(*state);
+	assert_int_equal(job_strand(job), 0);
+	assert_int_equal(job_state(job), JOB_FAILED);
+	assert_null(job_question(job));
+	reload(*state);
+}
+
 static void test_cancelled_while_paused(void **state)
 {
 	struct job *job = start(*state, GOAL_ERASE, MODE_RECOVERY, "JC67");
@@ -474,6 +549,8 @@ int main(void)
 		BED(test_update_succeeds),
 		BED(test_pause),
 		BED(test_cancelled_while_paused),
+		BED(test_other_boot),
+		BED(test_other_boot_while_asking),
 		BED(test_erase_needs_consent),
 		BED(test_update_asks_and_erases),
 		BED(test_no_is_no),

@@ -244,7 +244,7 @@ static void test_outcome_failed(void **state)
 	assert_string_equal(plain,
 			    "new goal: A: cancelled.\n"
 			    "What happened   stopped (says service)\n"
-			    "What to do      You stopped it. Start it again when you are ready.\n"
+			    "What to do      It was stopped. Start it again when you are ready.\n"
 			    "Data            The data on the phone was not touched.\n");
 }
 
