@@ -11,6 +11,7 @@
  * job_enter() is the only assignment to the state; it writes the journal before it acts. The
  * journal is jobs/ID/journal.jsonl, one JSON object a line, appended and synced; after a crash
  * job_load() replays it and the job stands where it stood. A last line that was cut off is dropped.
+ * Only this computer's power must have lasted: of another boot, job_strand().
  *
  * Data: a step that erases begins only in a job whose journal holds a consent for exactly it. What
  * fails never moves on to it by itself: an update that failed for good enters asking.
