@@ -194,10 +194,13 @@ def _system_keys(board, options):
 
 def identity(board, variant, entries, options):
     """One member of BuildIdentities."""
-    unique = f"{options.seed}/{options.build}/{board.config}/{variant}"
+    # of other content, another id: a signing server that knows both must be able to tell them apart
+    unique = hashlib.sha1(f"{options.seed}/{options.build}/{board.config}/{variant}".encode())
+    for name, entry in sorted(entries.items()):
+        unique.update(name.encode() + entry.get("Digest", b""))
     return {
         "ApBoardID": f"0x{board.bdid:02X}", "ApChipID": f"0x{board.cpid:04X}",
-        "ApSecurityDomain": "0x01", "UniqueBuildID": hashlib.sha1(unique.encode()).digest(),
+        "ApSecurityDomain": "0x01", "UniqueBuildID": unique.digest(),
         **_system_keys(board, options), **_parts_keys(board, options.seed),
         "Info": _info(board, variant, options), "Manifest": entries,
     }

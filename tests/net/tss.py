@@ -5,11 +5,11 @@ For each requested key `@NAME` that holds "Ticket" (and is true) the reply has N
 ApImg4Ticket and Cryptex1,Ticket, a ticket of our own form for the rest (ticket.py). @BBTicket also
 gets an empty BasebandFirmware, which idevicerestore wants.
 
-What is signed: everything, until `signed` is a set of builds ("23C71") and UniqueBuildIDs (hex).
-Then an AP request is refused with 94 unless its UniqueBuildID is in the set, or belongs to a
-registered IPSW whose build is; and, as the real server knows its builds, also when chip, board or
-a digest are not those of that IPSW's manifest. Requests of other chips (no UniqueBuildID) are
-always signed.
+What is signed: everything, until `signed` is a set of builds ("23C71") and UniqueBuildIDs (hex);
+then an AP request is refused with 94 unless its UniqueBuildID is in the set, or belongs to a
+registered IPSW whose build is. As the real server knows its builds, it is always refused when chip,
+board or a digest are not those of the registered IPSW with its UniqueBuildID. Requests of other
+chips (no UniqueBuildID) are always signed.
 """
 import plistlib
 from xml.parsers.expat import ExpatError
@@ -152,11 +152,11 @@ class Tss(Service):
 
     def _is_eligible(self, request):
         unique_id = request.get("UniqueBuildID")
-        if self.signed is None or not isinstance(unique_id, bytes):
+        if not isinstance(unique_id, bytes):
             return True
-        signed = {str(one).lower() for one in self.signed}
         owners = self.registry.identities_of(unique_id)
-        if unique_id.hex() not in signed:
+        signed = None if self.signed is None else {str(one).lower() for one in self.signed}
+        if signed is not None and unique_id.hex() not in signed:
             owners = [(file, one) for file, one in owners if file.build.lower() in signed]
             if not owners:
                 return False

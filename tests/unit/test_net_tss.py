@@ -139,7 +139,7 @@ def test_tickets_of_other_chips(apple, name):
 
 def test_a_cryptex_ticket_is_an_im4m_of_cryptexes(apple):
     request = request_for(**{"@ApImg4Ticket": False, "@Cryptex1,Ticket": True,
-                             "Cryptex1,SystemOS": {"Digest": b"c" * 48}})
+                             "Cryptex1,SystemOS": {"Digest": b"c" * 48}, "UniqueBuildID": b"u" * 20})
     reply = granted(apple, request)
     assert set(reply) == {"@ServerVersion", "Cryptex1,Ticket"}
     assert tickets.Ticket(reply["Cryptex1,Ticket"]).components == {"csos": {"DGST": b"c" * 48}}
@@ -236,6 +236,13 @@ def test_only_what_is_signed_is_signed(apple):
     apple.sign_only([stranger["UniqueBuildID"].hex()])
     assert status_of(apple, request_for(stranger)) == "STATUS=0"
     assert status_of(apple, request_for()) == "STATUS=94"
+
+
+def test_a_known_build_is_signed_as_it_is(apple):
+    """Also while everything is signed: what its manifest does not say, the server never saw."""
+    assert status_of(apple, request_for()) == "STATUS=0"
+    for wrong in ({"iBSS": {"Digest": b"x" * 48}}, {"ApChipID": 0x8120}, {"ApBoardID": 2}):
+        assert status_of(apple, request_for(**wrong)) == "STATUS=94", wrong
 
 
 def test_requests_that_are_wrong(apple):
