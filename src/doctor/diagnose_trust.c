@@ -179,6 +179,13 @@ static bool is_told(const struct chart *chart, const struct error *problem)
 	return false;
 }
 
+/* Of the handshake itself: before it and after it the phone can be silent, too. */
+static bool is_of_tls(const struct error *problem)
+{
+	return strcmp(problem->origin, "lockdownd") == 0 &&
+	       (problem->code == LOCKDOWN_SSL_ERROR || problem->code == LOCKDOWN_INVALID_RESPONSE);
+}
+
 /* The last question had no answer; what has a finding of its own already is not told twice. */
 static void look_at_problem(struct chart *chart)
 {
@@ -193,7 +200,7 @@ static void look_at_problem(struct chart *chart)
 	/* a check of trust may tell both a word and what stood in its way: the word says it all */
 	else if (chart_finding_of_trust(phone))
 		return;
-	else if (phone->reach == REACH_RECORD)
+	else if (phone->reach == REACH_RECORD && is_of_tls(problem))
 		id = "tls-fails";
 	chart_add(chart, LIGHT_LINK, id, evidence_of_error(problem));
 }

@@ -213,7 +213,8 @@ static void test_no_answer(void **state)
 	    phone->reach = REACH_PORT);
 	ROW("phone-locked", problem(&bed, ERROR_LOCKED, "lockdownd", -17, REACH_LOCKDOWN));
 	ROW("phone-escrow", problem(&bed, ERROR_LOCKED, "lockdownd", -35, REACH_LOCKDOWN));
-	ROW("tls-fails", problem(&bed, ERROR_SILENT, "lockdownd", -7, REACH_RECORD));
+	ROW("tls-fails", problem(&bed, ERROR_SILENT, "lockdownd", -5, REACH_RECORD));
+	ROW("no-answer", problem(&bed, ERROR_SILENT, "lockdownd", -7, REACH_RECORD));
 	ROW(HEALTHY, bed.seen.problem = NULL);
 	/* a job had it */
 	ROW(HEALTHY, problem(&bed, ERROR_BUSY, "service", 0, REACH_SERVICE));
