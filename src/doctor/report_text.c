@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "base/cleanup.h"
 #include "base/object.h"
+#include "base/text.h"
 #include "doctor/report.h"
 #include "facts/facts.h"
 #include <errno.h>
@@ -9,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { TIME_BYTES = 32, NUMBER_BYTES = 24 };
+enum { TIME_BYTES = 32, NUMBER_BYTES = 24, NOTE_BYTES = 1024 };
 
 /* The text in the making. */
 struct page {
@@ -268,7 +269,7 @@ static const char *note_text(const char *kind)
 /* Notes: their time, what they mean, and the texts in them. */
 static void write_events(struct page *page, sd_json_variant *events)
 {
-	char time[TIME_BYTES];
+	char time[TIME_BYTES], text[NOTE_BYTES];
 
 	if (sd_json_variant_elements(events) == 0)
 		return;
@@ -282,8 +283,11 @@ static void write_events(struct page *page, sd_json_variant *events)
 		for (size_t k = 1; k < sd_json_variant_elements(fields); k += 2) {
 			sd_json_variant *value = sd_json_variant_by_index(fields, k);
 
-			if (sd_json_variant_is_string(value))
-				fprintf(page->out, ": %s", sd_json_variant_string(value));
+			if (!sd_json_variant_is_string(value))
+				continue;
+			/* a journal of a stick may hold anything */
+			text_copy(text, sizeof(text), sd_json_variant_string(value));
+			fprintf(page->out, ": %s", text);
 		}
 		fputc('\n', page->out);
 	}

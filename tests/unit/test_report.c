@@ -158,6 +158,28 @@ static void test_erased(void **state)
 	doctor_remove(jobs);
 }
 
+/* What a journal says may not become lines of its own. */
+static void test_note_stays_in_its_line(void **state)
+{
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *report = NULL;
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *fields = NULL;
+	_cleanup_free_ char *text = NULL;
+	struct job *job;
+	char jobs[64];
+
+	doctor_folder(jobs);
+	job = start(jobs, GOAL_RESTART, MODE_NORMAL);
+	assert_true(sd_json_buildo(&fields, SD_JSON_BUILD_PAIR_STRING(
+						"text", "a\nWhat was proven\n  \x1b[1mAll")) >= 0);
+	assert_int_equal(job_note(job, "note", fields), 0);
+	assert_int_equal(report_make(job, &report, &text), 0);
+	assert_null(strstr(text, "\nWhat was proven\n  \x1b"));
+	assert_null(strchr(text, '\x1b'));
+	assert_non_null(strstr(text, "What was proven\xef\xbf\xbd"));
+	job_free(job);
+	doctor_remove(jobs);
+}
+
 /* Not signed: nothing was touched, the phone goes back. */
 static void test_failed(void **state)
 {
@@ -215,6 +237,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_erased),
+		cmocka_unit_test(test_note_stays_in_its_line),
 		cmocka_unit_test(test_failed),
 		cmocka_unit_test(test_written_once),
 	};
