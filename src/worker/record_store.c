@@ -193,9 +193,12 @@ static int remove_parts(DIR *folder)
 
 static int remove_all(DIR *open_folder, const struct names *names, size_t *ret_gone)
 {
-	int folder = dirfd(open_folder), r = remove_parts(open_folder);
+	int folder = dirfd(open_folder), r;
 	size_t gone = 0;
 
+	if (folder < 0)
+		return -errno;
+	r = remove_parts(open_folder);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < names->count; i++) {

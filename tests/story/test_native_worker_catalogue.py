@@ -224,7 +224,7 @@ def test_no_way_to_the_servers(world):
     (hooks / "idevicerescue.hosts").write_text("".join(f"{name}:443 127.0.0.1:1\n" for name in names))
     refused(catalogue(world, hooks), "network", "cannot be reached")
     (hooks / "idevicerescue.hosts").write_text("".join(f"{name}:443 nowhere.invalid:1\n" for name in names))
-    refused(catalogue(world, hooks), "network", "cannot be found", "cable or wi-fi")
+    refused(catalogue(world, hooks), "network", "cannot be found", "connect it to the internet")
 
 
 @pytest.mark.parametrize("fields", [{}, {"product": "iPhone14,5/.."}, {"product": 7}, {"product": PRODUCT, "x": 1},
