@@ -180,25 +180,23 @@ static bool is_part(const char *name)
 	       strcmp(whole, marker_file) == 0;
 }
 
-static int remove_parts(DIR *folder)
+static int remove_parts(int folder, DIR *open_folder)
 {
 	struct dirent *entry;
 	int r = 0;
 
-	rewinddir(folder);
-	while (r >= 0 && (errno = 0, entry = readdir(folder)) != NULL)
-		r = is_part(entry->d_name) ? remove_file(dirfd(folder), entry->d_name) : 0;
+	rewinddir(open_folder);
+	while (r >= 0 && (errno = 0, entry = readdir(open_folder)) != NULL)
+		r = is_part(entry->d_name) ? remove_file(folder, entry->d_name) : 0;
 	return r < 0 ? r : -errno;
 }
 
-static int remove_all(DIR *open_folder, const struct names *names, size_t *ret_gone)
+/* folder: the same as open_folder. */
+static int remove_all(int folder, DIR *open_folder, const struct names *names, size_t *ret_gone)
 {
-	int folder = dirfd(open_folder), r;
 	size_t gone = 0;
+	int r = remove_parts(folder, open_folder);
 
-	if (folder < 0)
-		return -errno;
-	r = remove_parts(open_folder);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < names->count; i++) {
@@ -228,7 +226,7 @@ int record_store_remove(const char *folder, const char *udid, size_t *ret_gone)
 	if (fd < 0)
 		return fd;
 	if (!udid)
-		return remove_all(open_folder, names, ret_gone);
+		return remove_all(fd, open_folder, names, ret_gone);
 	r = snprintf(name, sizeof(name), "%s%s", udid, ending);
 	if (r < 0 || (size_t)r >= sizeof(name) || !record_file_name(name))
 		return -EINVAL;
@@ -344,7 +342,7 @@ int record_copy_unkeep(const char *copy, size_t *ret_gone)
 	if (r >= 0)
 		r = folder_sync(fd);
 	if (r >= 0)
-		r = remove_all(folder, names, ret_gone);
+		r = remove_all(fd, folder, names, ret_gone);
 	if (r < 0)
 		return r;
 	(void)rmdir(copy); /* it stays if somebody else has put something there */
