@@ -44,40 +44,17 @@ bool ask_is_due(const struct phone *phone, enum ask ask)
 
 bool ask_is_worth_again(enum error_kind kind)
 {
-	switch (kind) {
-	case ERROR_SILENT:
-	case ERROR_BUSY:
-	case ERROR_PROTOCOL:
-	case ERROR_NO_SERVICE:
-		return true;
-	case ERROR_NONE:
-	case ERROR_USAGE:
-	case ERROR_NO_PHONE:
-	case ERROR_AMBIGUOUS:
-	case ERROR_REFUSED:
-	case ERROR_LOCKED:
-	case ERROR_UNPLUGGED:
-	case ERROR_NO_CONSENT:
-	case ERROR_BAD_FILE:
-	case ERROR_NOT_SIGNED:
-	case ERROR_NO_SPACE:
-	case ERROR_NETWORK:
-	case ERROR_ENGINE:
-	case ERROR_CANCELLED:
-	case ERROR_UNSUPPORTED:
-	case ERROR_BUG:
-	case ERROR_KIND_MAX:
-		return false;
-	}
-	return false;
+	return kind == ERROR_SILENT || kind == ERROR_BUSY || kind == ERROR_PROTOCOL ||
+	       kind == ERROR_NO_SERVICE;
 }
 
 bool ask_changes_by_itself(const struct phone *phone)
 {
 	switch (phone->trust) {
-	case TRUST_LOCKED: /* somebody unlocks it, or taps: the phone tells that to nobody whom it
-			    */
-	case TRUST_ASKING: /* does not trust yet; without a record dialog.c watches it */
+	/* somebody unlocks it, or taps: the phone tells that to nobody whom it does not trust yet;
+	 * without a record dialog.c watches it */
+	case TRUST_LOCKED:
+	case TRUST_ASKING:
 		return phone->trust_known && phone->has_record;
 	case TRUST_UNKNOWN: /* a new record is told by usbmuxd */
 	case TRUST_DENIED:  /* it asks again only after a replug */
